@@ -1,0 +1,217 @@
+// SPDX-FileCopyrightText: The tls-stream authors
+// SPDX-License-Identifier: BSL-1.0
+
+// An X.509 certificate as a value: what a peer sent, what a credential or a trust store holds.
+
+#ifndef TLS_STREAM_TLS_CERTIFICATE_HPP
+#define TLS_STREAM_TLS_CERTIFICATE_HPP
+
+#include <tls/detail/boringssl.hpp>
+#include <tls/detail/error_queue.hpp>
+#include <tls/detail/failure.hpp>
+#include <tls/detail/pem_file.hpp>
+#include <tls/detail/printable.hpp>
+#include <tls/detail/x509_text.hpp>
+#include <tls/error.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace tls {
+inline namespace v0 {
+
+// A certificate, immutable and shared: copies are cheap and may be used by several threads. The getters throw tls::error:
+// errc::not_open on an empty one, errc::invalid_certificate where the part that is asked for is malformed. They show what
+// the certificate claims; whether it may be trusted is for the handshake to find out.
+class certificate {
+public:
+    // Empty.
+    certificate() noexcept = default;
+    // Takes the reference over; null gives an empty one.
+    explicit certificate(bssl::UniquePtr<X509> x509) noexcept : x509_(std::move(x509)) {}
+    certificate(const certificate& other) noexcept : x509_(bssl::UpRef(other.x509_)) {}
+    certificate(certificate&&) noexcept = default;
+    certificate& operator=(const certificate& other) noexcept {
+        x509_ = bssl::UpRef(other.x509_);
+        return *this;
+    }
+    certificate& operator=(certificate&&) noexcept = default;
+    ~certificate() = default;
+
+    // The first certificate of a PEM text; other blocks and text between them are skipped. Fails with
+    // errc::invalid_certificate if there is none or if it is malformed.
+    [[nodiscard]] static certificate from_pem(std::string_view text);
+    [[nodiscard]] static certificate from_pem(std::string_view text, std::error_code& ec);
+    // Exactly one certificate in DER. Fails with errc::invalid_certificate.
+    [[nodiscard]] static certificate from_der(std::span<const std::byte> der);
+    [[nodiscard]] static certificate from_der(std::span<const std::byte> der, std::error_code& ec);
+
+    [[nodiscard]] explicit operator bool() const noexcept { return x509_ != nullptr; }
+
+    // Distinguished names, most specific part first and escaped as in RFC 2253, but in UTF-8 and with a space after each
+    // comma: "CN=example.org, O=Example". Control characters are escaped as \XX.
+    [[nodiscard]] std::string subject() const;
+    [[nodiscard]] std::string issuer() const;
+
+    // The subjectAltName's DNS names, as they stand there; wildcards too. A byte that does not belong in a name (NUL, other
+    // control characters, backslash, non-ASCII) is shown as \XX, hexadecimal, so that it cannot pass for another name.
+    [[nodiscard]] std::vector<std::string> dns_names() const;
+    // The subjectAltName's IP addresses in textual form (inet_ntop). One that is neither 4 nor 16 octets long is shown as
+    // its octets, each as \XX.
+    [[nodiscard]] std::vector<std::string> ip_addresses() const;
+
+    // The serial number in hexadecimal, lower case, two digits for each octet.
+    [[nodiscard]] std::string serial() const;
+    // The period of validity, to the second. Where a date lies outside the clock's range (a year above 2262, if it counts
+    // nanoseconds in 64 bits) this is the clock's end, so that comparing with now() is always right.
+    [[nodiscard]] std::chrono::system_clock::time_point not_before() const;
+    [[nodiscard]] std::chrono::system_clock::time_point not_after() const;
+    // SHA-256 of the DER form: the fingerprint.
+    [[nodiscard]] std::array<std::byte, 32> sha256() const;
+    [[nodiscard]] std::string pem() const;
+    [[nodiscard]] std::vector<std::byte> der() const;
+
+    // The certificate itself, null if empty. It belongs to this object and its copies: do not change it.
+    [[nodiscard]] X509* native_handle() const noexcept { return x509_.get(); }
+
+    // Equal if their DER forms are; empty ones are equal to each other.
+    [[nodiscard]] friend bool operator==(const certificate& a, const certificate& b) {
+        if (a.x509_ == b.x509_) return true;
+        return a && b && a.der() == b.der();
+    }
+
+private:
+    [[nodiscard]] X509* required() const {
+        if (!x509_) throw error(make_error_code(errc::not_open), "tls::certificate");
+        return x509_.get();
+    }
+
+    bssl::UniquePtr<X509> x509_;
+};
+
+namespace detail {
+
+// DER to a certificate, and on to the next: `der` becomes what follows it. With `auxiliary`, OpenSSL's trust settings are
+// read too (d2i_X509_AUX). Empty if it is malformed; the reason is on the queue.
+[[nodiscard]] inline certificate parse_certificate(std::span<const std::uint8_t>& der, bool auxiliary = false) {
+    const std::uint8_t* at = der.data();
+    const auto size = static_cast<long>(der.size());
+    certificate parsed(bssl::UniquePtr<X509>(auxiliary ? ::d2i_X509_AUX(nullptr, &at, size) : ::d2i_X509(nullptr, &at, size)));
+    if (parsed) der = der.subspan(static_cast<std::size_t>(at - der.data()));
+    return parsed;
+}
+
+[[nodiscard]] inline std::span<const std::uint8_t> as_octets(std::span<const std::byte> bytes) noexcept {
+    return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
+
+// Every certificate of a PEM text, in order; blocks of other kinds are skipped. All or nothing: one that is malformed
+// fails the whole, and so does finding none.
+[[nodiscard]] inline std::vector<certificate> read_certificates(std::string_view text, const input_source& source, failure& why,
+                                                                bool only_first = false) {
+    std::vector<certificate> found;
+    const bool well_formed = read_pem(text, source, why, [&](const pem_block& block) {
+        const bool trusted = block.label == "TRUSTED CERTIFICATE";
+        if (!trusted && block.label != "CERTIFICATE" && block.label != "X509 CERTIFICATE") return true;
+        auto rest = block.der;
+        certificate parsed = block.encrypted ? certificate() : parse_certificate(rest, trusted);
+        if (!parsed || !rest.empty()) {
+            why = source.wrong("certificate " + std::to_string(found.size() + 1) + " is malformed");
+            return false;
+        }
+        found.push_back(std::move(parsed));
+        return !only_first;
+    });
+    if (well_formed && !why && found.empty()) why = source.wrong("holds no certificate in PEM");
+    if (why) found.clear();
+    return found;
+}
+
+[[nodiscard]] inline certificate certificate_from_pem(std::string_view text, failure& why) {
+    const error_queue_guard guard;
+    auto found = read_certificates(text, {"PEM text", errc::invalid_certificate}, why, true);
+    return found.empty() ? certificate() : std::move(found.front());
+}
+
+[[nodiscard]] inline certificate certificate_from_der(std::span<const std::byte> der, failure& why) {
+    const error_queue_guard guard;
+    auto rest = as_octets(der);
+    certificate parsed = parse_certificate(rest);
+    if (parsed && rest.empty()) return parsed;
+    const input_source source{"DER", errc::invalid_certificate};
+    why = source.wrong(parsed ? "more follows the certificate" : "is not a certificate");
+    return {};
+}
+
+}  // namespace detail
+
+inline certificate certificate::from_pem(std::string_view text) {
+    return detail::throwing([&](detail::failure& why) { return detail::certificate_from_pem(text, why); });
+}
+inline certificate certificate::from_pem(std::string_view text, std::error_code& ec) {
+    return detail::reporting(ec, [&](detail::failure& why) { return detail::certificate_from_pem(text, why); });
+}
+inline certificate certificate::from_der(std::span<const std::byte> der) {
+    return detail::throwing([&](detail::failure& why) { return detail::certificate_from_der(der, why); });
+}
+inline certificate certificate::from_der(std::span<const std::byte> der, std::error_code& ec) {
+    return detail::reporting(ec, [&](detail::failure& why) { return detail::certificate_from_der(der, why); });
+}
+
+inline std::string certificate::subject() const { return detail::name_text(::X509_get_subject_name(required())); }
+inline std::string certificate::issuer() const { return detail::name_text(::X509_get_issuer_name(required())); }
+
+inline std::vector<std::string> certificate::dns_names() const {
+    return detail::alternative_names(required(), GEN_DNS, detail::printable_ascii);
+}
+inline std::vector<std::string> certificate::ip_addresses() const {
+    return detail::alternative_names(required(), GEN_IPADD, detail::address_text);
+}
+
+inline std::string certificate::serial() const { return detail::serial_text(::X509_get0_serialNumber(required())); }
+
+inline std::chrono::system_clock::time_point certificate::not_before() const {
+    return detail::time_of(::X509_get0_notBefore(required()));
+}
+inline std::chrono::system_clock::time_point certificate::not_after() const {
+    return detail::time_of(::X509_get0_notAfter(required()));
+}
+
+inline std::array<std::byte, 32> certificate::sha256() const {
+    const detail::error_queue_guard guard;
+    std::array<std::byte, 32> digest{};
+    if (::X509_digest(required(), ::EVP_sha256(), reinterpret_cast<std::uint8_t*>(digest.data()), nullptr) != 1) {
+        detail::malformed_certificate("cannot be hashed");
+    }
+    return digest;
+}
+
+inline std::string certificate::pem() const {
+    const detail::error_queue_guard guard;
+    const bssl::UniquePtr<BIO> memory(::BIO_new(::BIO_s_mem()));
+    if (!memory || ::PEM_write_bio_X509(memory.get(), required()) != 1) detail::malformed_certificate("cannot be encoded");
+    return std::string(detail::contents(memory.get()));
+}
+
+inline std::vector<std::byte> certificate::der() const {
+    const detail::error_queue_guard guard;
+    std::uint8_t* encoded = nullptr;
+    const int size = ::i2d_X509(required(), &encoded);
+    if (size < 0) detail::malformed_certificate("cannot be encoded");
+    const bssl::UniquePtr<std::uint8_t> owned(encoded);
+    const auto bytes = std::as_bytes(std::span(encoded, static_cast<std::size_t>(size)));
+    return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace v0
+}  // namespace tls
+
+#endif

@@ -1,0 +1,193 @@
+// SPDX-FileCopyrightText: The tls-stream authors
+// SPDX-License-Identifier: BSL-1.0
+
+// What closing means: the one place that decides it, without I/O.
+//
+//   1. Everything written, then close_notify (RFC 8446 6.1: each side says it before it closes its write side).
+//   2. The transport's write side: FIN. Nothing can overtake, for 2 begins when all of 1 is with the transport.
+//   3. Receive until the peer's own end, within limits. A socket closed with unread input is reset by the kernel, and a reset erases
+//      what the peer has not read yet: this step is what makes sure that nothing written is lost.
+//   4. Once the peer has ended, the transport whole; for a close, the socket itself.
+//
+// shutdown(write) is 1 and 2, shutdown(both) 1 to 4, close() all of it. Whatever cannot be done is left out and told in the result:
+// no close_notify before the handshake is complete, and nothing at all after a fatal alert.
+//
+// A face asks next() what to do, does it, and reports; it decides nothing. It also says when it would have to wait, and when waiting
+// was in vain.
+
+#ifndef TLS_STREAM_TLS_CLOSING_HPP
+#define TLS_STREAM_TLS_CLOSING_HPP
+
+#include <tls/detail/connection.hpp>
+#include <tls/shutdown.hpp>
+#include <tls/socket.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <system_error>
+
+namespace tls {
+inline namespace v0 {
+
+// What a face has to do next.
+//
+// send        Give pending ciphertext to the transport. For `both` and `close`, when the transport takes nothing, receive meanwhile:
+//             the peer may itself be stuck in sending.
+// shut_write  End the transport's write side; then transport_shut().
+// receive     Drain the connection, at most allowance() bytes; then received().
+// drop        Read from the transport and drop what comes: an alert of ours must not be erased by a reset. Then dropped().
+// shut_both   End both sides of the transport; errors are of no interest any more.
+// close       Close the socket.
+// done        Nothing: result() and error() are final.
+enum class closing_step : unsigned char { send, shut_write, receive, drop, shut_both, close, done };
+
+// The state machine of one stream's closing. It is kept between calls: a call that would block is made again, and a second shutdown goes
+// on where the first one stopped.
+class closing {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+    enum class goal : unsigned char { write, both, close };
+
+    // A call begins, or is made again after it would have blocked: then the clock runs on from its first time.
+    void begin(goal what, const shutdown_options& options, time_point now, time_point stream_deadline) noexcept {
+        if (!running_ || goal_ != what) {
+            started_ = now;
+            drained_ = 0;
+            overtime_ = 0;
+        }
+        running_ = true;
+        goal_ = what;
+        keep_transport_open_ = options.keep_transport_open;
+        drain_limit_ = options.drain_limit;
+        deadline_ = std::min(detail::saturating_sum(started_, options.timeout), stream_deadline);
+        error_.clear();
+        if (only_close()) return;  // what the shutdown before it found stays the result
+        result_.timed_out = false;
+        result_.limit_reached = false;
+    }
+
+    // What to do now. Sealing close_notify is done here.
+    [[nodiscard]] closing_step next(detail::connection& tls, time_point now) {
+        if (now >= deadline_ && ++overtime_ > overtime_steps) result_.timed_out = true;
+        const closing_step step = decide(tls);
+        result_.close_notify_sent = tls.close_notify_sent();
+        result_.peer = tls.read_end();
+        if (step == closing_step::done) finish(tls);
+        return step;
+    }
+
+    // Waiting came to its end: the deadline has passed and nothing moved.
+    void waited_in_vain() noexcept { result_.timed_out = true; }
+
+    // How many bytes may still be thrown away.
+    [[nodiscard]] std::size_t allowance() const noexcept { return drain_limit_ - std::min(drained_, drain_limit_); }
+
+    // `step` is what connection::drain() answered.
+    void received(const detail::connection& tls, const progress& step) noexcept {
+        if (step.bytes == 0) {
+            result_.limit_reached = step.wants == want::nothing && tls.read_end() == stream_end::open;
+        } else if (!tls.reading_shut()) {
+            drained_ += step.bytes;
+            result_.discarded += step.bytes;
+        }
+    }
+
+    // `n` bytes of the transport were dropped; 0: it has ended.
+    void dropped(std::size_t n) noexcept {
+        drained_ += n;
+        nothing_to_drop_ = n == 0 || drained_ >= drain_limit_;
+    }
+
+    // The transport's write side was shut down, or could not be.
+    void transport_shut(const detail::connection& tls, std::error_code ec) noexcept {
+        write_side_shut_ = true;
+        result_.transport_shut_down = !ec && !tls.transport_refuses();
+        transport_error_ = ec;
+    }
+    void both_sides_shut() noexcept { both_sides_shut_ = true; }
+    void socket_closed(std::error_code ec) noexcept {
+        socket_closed_ = true;
+        if (!transport_error_) transport_error_ = ec;
+    }
+
+    // The limit of this call, in time: the earlier of the options' and the stream's.
+    [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
+    // Is it worth while to receive when sending is stuck?
+    [[nodiscard]] bool receives() const noexcept { return goal_ != goal::write; }
+    [[nodiscard]] const shutdown_result& result() const noexcept { return result_; }
+    // Why our own part failed, if it did. What the peer did is in the result.
+    [[nodiscard]] std::error_code error() const noexcept { return error_; }
+
+private:
+    // Steps that may be taken after the deadline because they need no waiting; a peer that sends without pause must not stretch it.
+    static constexpr unsigned overtime_steps = 1024;
+
+    // A shutdown(both) came to its end before, in whatever way: then a close only closes.
+    [[nodiscard]] bool only_close() const noexcept { return goal_ == goal::close && both_ended_; }
+
+    [[nodiscard]] closing_step decide(detail::connection& tls) {
+        if (only_close()) return socket_closed_ ? closing_step::done : closing_step::close;
+
+        tls.close_notify();
+        const bool out_of_time = result_.timed_out;
+        if (tls.has_output() && !out_of_time) return closing_step::send;
+        if (!tls.has_output() && !write_side_shut_ && !keep_transport_open_) return closing_step::shut_write;
+        if (goal_ == goal::write) return closing_step::done;
+
+        const bool open = tls.read_end() == stream_end::open;
+        if (!out_of_time && !result_.limit_reached) {
+            if (open && tls.established()) return closing_step::receive;
+            if (goal_ == goal::close && tls.alert_sent() && !nothing_to_drop_) return closing_step::drop;
+        }
+        // In the middle of a handshake there is nobody to wait for.
+        const bool ended = !open || !tls.established();
+        if (ended && !both_sides_shut_ && !keep_transport_open_ && !tls.has_output()) return closing_step::shut_both;
+        if (goal_ == goal::close && !socket_closed_) return closing_step::close;
+        return closing_step::done;
+    }
+
+    void finish(const detail::connection& tls) noexcept {
+        running_ = false;
+        if (only_close()) {
+            error_ = transport_error_;
+            return;
+        }
+        if (goal_ != goal::write) both_ended_ = true;
+        if (tls.has_output()) {
+            error_ = std::make_error_code(std::errc::timed_out);
+        } else if (tls.established() && (tls.lost_output() || close_notify_refused(tls))) {
+            error_ = tls.write_failure();
+        } else {
+            error_ = transport_error_;
+        }
+        transport_error_.clear();
+    }
+
+    // Ours could not be sent. If the peer's is in, that is a result; it had already closed.
+    [[nodiscard]] static bool close_notify_refused(const detail::connection& tls) noexcept {
+        return tls.close_notify_sealed() && !tls.close_notify_sent() && tls.read_end() != stream_end::close_notify;
+    }
+
+    shutdown_result result_;
+    std::error_code error_;
+    std::error_code transport_error_;
+    time_point started_{};
+    time_point deadline_{};
+    std::size_t drain_limit_ = 0;
+    std::size_t drained_ = 0;
+    unsigned overtime_ = 0;
+    goal goal_ = goal::write;
+    bool running_ = false;
+    bool keep_transport_open_ = false;
+    bool write_side_shut_ = false;
+    bool both_sides_shut_ = false;
+    bool nothing_to_drop_ = false;
+    bool both_ended_ = false;
+    bool socket_closed_ = false;
+};
+
+}  // namespace v0
+}  // namespace tls
+
+#endif

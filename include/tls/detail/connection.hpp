@@ -1,0 +1,308 @@
+// SPDX-FileCopyrightText: The tls-stream authors
+// SPDX-License-Identifier: BSL-1.0
+
+// One TLS connection over a wire: the SSL object, and the one place that decides what counts as the end of a stream.
+//
+// BoringSSL does not tell these apart or forgets them: SSL_get_shutdown says "received" after any fatal error, SSL_write goes on after
+// the peer's alert, SSL_shutdown says 1 when nothing was sent. So the connection remembers: how the peer's direction ended and with
+// which error, why writing is refused, and where close_notify lies in the ciphertext.
+
+#ifndef TLS_STREAM_TLS_DETAIL_CONNECTION_HPP
+#define TLS_STREAM_TLS_DETAIL_CONNECTION_HPP
+
+#include <tls/detail/boringssl.hpp>
+#include <tls/detail/buffer.hpp>
+#include <tls/detail/client_hello.hpp>
+#include <tls/detail/failure.hpp>
+#include <tls/detail/wire.hpp>
+#include <tls/error.hpp>
+#include <tls/progress.hpp>
+#include <tls/protocol.hpp>
+#include <tls/shutdown.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace tls {
+inline namespace v0 {
+namespace detail {
+
+// Did the transport go away, rather than fail in a way of its own?
+[[nodiscard]] inline bool is_reset(std::error_code code) noexcept {
+    return code == std::errc::connection_reset || code == std::errc::connection_aborted || code == std::errc::broken_pipe;
+}
+
+// Lives where it was made: BoringSSL keeps its address.
+class connection {
+public:
+    // Takes over a configured SSL that has no BIO yet; `under` must outlive this. Check ssl() for null before use.
+    connection(bssl::UniquePtr<SSL> ssl, role side, wire& under, std::string server_name)
+        : ssl_(std::move(ssl)), wire_(under), side_(side), server_name_(std::move(server_name)) {
+        auto bio = make_wire_bio(wire_);
+        if (ssl_ == nullptr || bio == nullptr) {
+            ssl_ = nullptr;
+            return;
+        }
+        BIO* const shared = bio.release();
+        ::SSL_set_bio(ssl_.get(), shared, shared);
+        side_ == role::client ? ::SSL_set_connect_state(ssl_.get()) : ::SSL_set_accept_state(ssl_.get());
+        ::SSL_set_shed_handshake_config(ssl_.get(), 1);
+        ::SSL_set_msg_callback(ssl_.get(), &connection::on_message);
+        ::SSL_set_msg_callback_arg(ssl_.get(), this);
+    }
+    connection(const connection&) = delete;
+    connection& operator=(const connection&) = delete;
+
+    // --- what is known ---
+
+    [[nodiscard]] SSL* ssl() const noexcept { return ssl_.get(); }
+    [[nodiscard]] role side() const noexcept { return side_; }
+    [[nodiscard]] bool established() const noexcept { return established_; }
+    [[nodiscard]] stream_end read_end() const noexcept { return read_end_; }
+    [[nodiscard]] std::error_code read_failure() const noexcept { return read_failure_; }
+    [[nodiscard]] std::error_code write_failure() const noexcept { return write_failure_; }
+    // Why a write is refused before it is looked at, if it is.
+    [[nodiscard]] std::error_code write_refusal() const noexcept {
+        return write_shut_ ? make_error_code(errc::write_shut_down) : write_failure_;
+    }
+    // BoringSSL's account of the last failure.
+    [[nodiscard]] const std::string& details() const noexcept { return details_; }
+    [[nodiscard]] const std::string& server_name() const noexcept { return server_name_; }
+    [[nodiscard]] const std::vector<std::uint16_t>& shared_ciphers() const noexcept { return shared_ciphers_; }
+    // Plaintext that a read gives without any input.
+    [[nodiscard]] std::size_t buffered() const noexcept {
+        return held_.size() + static_cast<std::size_t>(::SSL_pending(ssl_.get()));
+    }
+    // An alert of our own ended the connection: it should reach the peer before the transport goes.
+    [[nodiscard]] bool alert_sent() const noexcept { return alert_sent_; }
+    // close_notify is in the ciphertext / is with the transport, whole.
+    [[nodiscard]] bool close_notify_sealed() const noexcept { return close_notify_end_ != 0; }
+    [[nodiscard]] bool close_notify_sent() const noexcept { return close_notify_sealed() && wire_.sent() >= close_notify_end_; }
+    // Ciphertext waits for the transport.
+    [[nodiscard]] bool has_output() const noexcept { return !wire_.pending().empty(); }
+    // The transport takes nothing any more.
+    [[nodiscard]] bool transport_refuses() const noexcept { return static_cast<bool>(wire_.output_error()); }
+    // Writing has failed, and ciphertext from before close_notify never reached the transport.
+    [[nodiscard]] bool lost_output() const noexcept {
+        return write_failure_ && wire_.sent() < (close_notify_sealed() ? close_notify_begin_ : wire_.sealed());
+    }
+
+    // --- what it does: each call makes as much progress as the wire's input allows ---
+
+    progress handshake() {
+        if (established_) return {};
+        if (read_failure_) return {.error = read_failure_};
+        wire_.begin_call();
+        const int result = ::SSL_do_handshake(ssl_.get());
+        if (result == 1) {
+            established_ = true;
+            ::SSL_set_msg_callback(ssl_.get(), nullptr);
+            settle_output();
+            return {.error = write_failure_};
+        }
+        const progress stop = stopped(result);
+        // Nobody can answer any more: what the transport said is the reason, unless the peer sent an alert.
+        if (stop.error && wire_.output_error() && read_end_ != stream_end::failed) {
+            read_failure_ = write_failure_ = wire_.output_error();
+            return {.error = read_failure_};
+        }
+        return stop;
+    }
+
+    // Into a non-empty range: bytes; or 0 with nothing wanted and no error: close_notify, or reading was shut down by the caller.
+    progress read(std::span<std::byte> into) {
+        if (into.empty() || read_shut_) return {};
+        if (!held_.empty()) return {.bytes = held_.take(into)};
+        if (read_end_ != stream_end::open) return {.error = read_failure_};
+        if (!established_) {
+            if (const progress step = handshake(); step.error || step.wants != want::nothing) return step;
+        }
+        return read_record(into);
+    }
+
+    // Accepts up to `batch_plaintext` bytes; what is accepted is sealed and will leave in order.
+    progress write(std::span<const std::byte> from, std::size_t records_to_follow = 0) {
+        if (from.empty()) return {};
+        if (const auto refused = write_refusal()) return {.error = refused};
+        if (!established_) {
+            if (const progress step = handshake(); step.error || step.wants != want::nothing) return step;
+        }
+        const std::size_t size = std::min(from.size(), batch_plaintext);
+        wire_.begin_call();
+        wire_.expect_records((size + record_plaintext_limit - 1) / record_plaintext_limit + records_to_follow);
+        const int result = ::SSL_write(ssl_.get(), from.data(), static_cast<int>(size));
+        if (result <= 0) return stopped(result);
+        settle_output();
+        if (write_failure_) return {.error = write_failure_};
+        return {.bytes = static_cast<std::size_t>(result)};
+    }
+
+    // No write is accepted from here on; close_notify is sealed behind everything written, once, if it may be sent at all: never
+    // before the handshake is complete, and never after a fatal alert (RFC 8446 6.2). One call of SSL_shutdown, never a second.
+    progress close_notify() {
+        if (write_shut_) return {};
+        write_shut_ = true;
+        if (!established_ || write_failure_) return {};
+        wire_.begin_call();
+        close_notify_begin_ = wire_.sealed();
+        const int result = ::SSL_shutdown(ssl_.get());
+        if (result < 0) return stopped(result);
+        close_notify_end_ = wire_.sealed();
+        settle_output();
+        return {};
+    }
+
+    // From here on what arrives is thrown away: reads give 0, and drain() is not limited.
+    void shut_reading() noexcept {
+        read_shut_ = true;
+        held_.clear();
+    }
+    [[nodiscard]] bool reading_shut() const noexcept { return read_shut_; }
+
+    // Looks for input and throws away what the peer sent, at most one record and at most `allowance` bytes of it (without limit
+    // once reading is shut). 0 bytes and nothing wanted: the allowance does not suffice, or the peer's direction has ended.
+    progress drain(std::size_t allowance) {
+        if (read_shut_) allowance = std::numeric_limits<std::size_t>::max();
+        std::array<std::byte, record_plaintext_limit> thrown_away;
+        if (!held_.empty()) return {.bytes = held_.take(std::span(thrown_away).first(std::min(allowance, thrown_away.size())))};
+        if (read_end_ != stream_end::open) return {};
+        wire_.begin_call();
+        const int result = ::SSL_peek(ssl_.get(), thrown_away.data(), 1);
+        if (result <= 0) {
+            progress stop = stopped(result);
+            stop.error.clear();  // read_end() tells how the peer's direction ended
+            return stop;
+        }
+        const auto waiting = static_cast<std::size_t>(::SSL_pending(ssl_.get()));
+        if (const auto n = std::min({waiting, allowance, thrown_away.size()}); n != 0) {
+            return read_record(std::span(thrown_away).first(n));
+        }
+        return {};
+    }
+
+    // To be called when the transport may have refused output: takes note, and if the transport is gone looks for what the peer said
+    // before it went. An alert is the better reason, and plaintext that came before it stays readable.
+    void settle_output() {
+        if (!wire_.output_error() || write_failure_) return;
+        write_failure_ = wire_.output_error();
+        if (!established_ || !is_reset(write_failure_)) return;
+        while (read_end_ == stream_end::open && held_.size() < look_ahead_limit) {
+            const progress step = read_record(held_.room(record_plaintext_limit).first(record_plaintext_limit));
+            if (step.bytes == 0) break;
+            held_.commit(step.bytes);
+        }
+        if (read_shut_ || held_.empty()) held_.clear();
+    }
+
+private:
+    // How much is read ahead in search of an alert.
+    static constexpr std::size_t look_ahead_limit = std::size_t{1} << 20;
+
+    progress read_record(std::span<std::byte> into) {
+        wire_.begin_call();
+        const auto size = std::min(into.size(), static_cast<std::size_t>(std::numeric_limits<int>::max()));
+        const int result = ::SSL_read(ssl_.get(), into.data(), static_cast<int>(size));
+        if (result > 0) return {.bytes = static_cast<std::size_t>(result)};
+        return stopped(result);
+    }
+
+    // A call of BoringSSL's did not go through: why? SSL_get_error comes first, before anything can touch the queue.
+    progress stopped(int result) {
+        const int kind = ::SSL_get_error(ssl_.get(), result);
+        if (wire_.exceptions.any()) {
+            clear_error_queue();
+            end(stream_end::failed, errc::exception_thrown);
+            wire_.stop_output();
+            wire_.exceptions.rethrow();
+        }
+        if (wire_.input() == input_state::ended || wire_.input_error() == errc::truncated) {
+            clear_error_queue();
+            // Linux reports a reset once, to whoever asks first; the next read sees an end.
+            if (write_failure_ && wire_.output_error() == std::errc::connection_reset) {
+                end(stream_end::reset, wire_.output_error());
+            } else {
+                end(stream_end::truncated, established_ ? errc::truncated : errc::handshake_truncated);
+            }
+        } else if (wire_.input() == input_state::failed) {
+            clear_error_queue();
+            end(is_reset(wire_.input_error()) ? stream_end::reset : stream_end::failed, wire_.input_error());
+        } else if (kind == SSL_ERROR_WANT_READ) {
+            clear_error_queue();
+            return {.wants = want::input};
+        } else if (kind == SSL_ERROR_ZERO_RETURN && established_) {
+            clear_error_queue();
+            end(stream_end::close_notify, {});
+        } else {
+            protocol_failed();
+        }
+        return {.error = read_failure_};
+    }
+
+    // A fatal alert, received or sent, or a failure inside BoringSSL.
+    void protocol_failed() {
+        queued_errors queued = take_error_queue();
+        std::error_code code = queued.first != 0 ? code_from_packed(queued.first) : std::make_error_code(std::errc::protocol_error);
+        if (ERR_GET_LIB(queued.first) == ERR_LIB_SSL && ERR_GET_REASON(queued.first) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+            code = {static_cast<int>(::SSL_get_verify_result(ssl_.get())), verify_category()};
+            queued.text += " (" + code.message() + ")";
+        }
+        details_ = std::move(queued.text);
+        if (code.category() == alert_category()) {
+            wire_.stop_output();  // nothing more may be sent, not even what is pending
+        } else {
+            alert_sent_ = wire_.sealed() != 0;
+        }
+        write_failure_ = code;  // also in place of a broken pipe: this is what broke it
+        end(stream_end::failed, code);
+    }
+
+    // The first end that is found stays.
+    void end(stream_end how, std::error_code why) noexcept {
+        if (read_end_ != stream_end::open) return;
+        read_end_ = how;
+        read_failure_ = why;
+        const bool writable = established_ && (how == stream_end::close_notify || how == stream_end::truncated);
+        if (!writable && !write_failure_) write_failure_ = why;
+    }
+
+    static void on_message(int is_write, int, int content_type, const void* data, std::size_t size, SSL* ssl, void* self) noexcept {
+        auto& here = *static_cast<connection*>(self);
+        if (content_type != SSL3_RT_HANDSHAKE || (is_write != 0) != (here.side_ == role::client)) return;
+        here.wire_.exceptions.guard(0, [&] {
+            const std::span message(static_cast<const std::uint8_t*>(data), size);
+            if (is_client_hello(message)) here.shared_ciphers_ = usable_ciphers(message, ssl);
+            return 0;
+        });
+    }
+
+    bssl::UniquePtr<SSL> ssl_;
+    wire& wire_;
+    role side_;
+    bool established_ = false;
+    bool read_shut_ = false;
+    bool write_shut_ = false;
+    bool alert_sent_ = false;
+    stream_end read_end_ = stream_end::open;
+    std::error_code read_failure_;   // what reads say once everything before it was delivered
+    std::error_code write_failure_;  // what writes say
+    std::uint64_t close_notify_begin_ = 0;
+    std::uint64_t close_notify_end_ = 0;
+    byte_queue held_;  // plaintext that was read while looking for an alert
+    std::vector<std::uint16_t> shared_ciphers_;
+    std::string server_name_;
+    std::string details_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace tls
+
+#endif

@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The tls-stream authors
+// SPDX-License-Identifier: BSL-1.0
+
+// What lies under BoringSSL: a BIO of our own whose other side is a `wire`.
+//
+// BoringSSL frees a record as soon as the BIO returns, so a wire takes every record whole and keeps what the transport does not take
+// at once. SSL never sees "want write": no write is left unfinished, no alert meets a full socket, and a call that is repeated may
+// come with other memory.
+
+#ifndef TLS_STREAM_TLS_DETAIL_WIRE_HPP
+#define TLS_STREAM_TLS_DETAIL_WIRE_HPP
+
+#include <tls/detail/boringssl.hpp>
+#include <tls/detail/buffer.hpp>
+#include <tls/detail/callback.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <system_error>
+#include <vector>
+
+namespace tls {
+inline namespace v0 {
+namespace detail {
+
+inline constexpr std::size_t record_header_size = 5;          // RFC 8446 5.1
+inline constexpr std::size_t record_plaintext_limit = 16384;  // RFC 8446 5.1
+inline constexpr std::size_t records_per_batch = 4;           // sent together: one second-level cache full; more bring nothing
+inline constexpr std::size_t batch_plaintext = records_per_batch * record_plaintext_limit;
+
+// Why a wire gave BoringSSL nothing when it was last asked for input.
+enum class input_state : unsigned char { flowing, blocked, ended, failed };
+
+class wire {
+public:
+    wire(const wire&) = delete;
+    wire& operator=(const wire&) = delete;
+
+    // --- what BoringSSL calls ---
+
+    // Puts received bytes into the range: at least 1, or 0 and input() tells why.
+    virtual std::size_t receive(std::span<std::byte> into) = 0;
+    // Takes a whole record, or a whole flight of them.
+    virtual void send(std::span<const std::byte> records) = 0;
+
+    // --- what the connection and the faces ask ---
+
+    [[nodiscard]] input_state input() const noexcept { return input_; }
+    [[nodiscard]] std::error_code input_error() const noexcept { return input_error_; }
+    // Why the transport takes nothing any more, if it does not; from then on, what BoringSSL sends is dropped.
+    [[nodiscard]] std::error_code output_error() const noexcept { return output_error_; }
+    // Ciphertext that the transport has not taken yet.
+    [[nodiscard]] std::span<const std::byte> pending() const noexcept { return pending_.bytes(); }
+    // Ciphertext since the beginning: all that BoringSSL made, and what of it the transport took.
+    [[nodiscard]] std::uint64_t sealed() const noexcept { return sealed_; }
+    [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
+
+    // Before each call of BoringSSL's: forgets why the last one got no input.
+    void begin_call() noexcept { input_ = input_state::flowing; }
+    // How many records of application data the coming call will make, so that they can leave together.
+    void expect_records(std::size_t count) noexcept { expected_records_ = count; }
+    // Sends nothing more, not even what is pending.
+    void stop_output() noexcept {
+        stopped_ = true;
+        pending_.clear();
+    }
+    // Bytes that were received and belong to nobody yet: after close_notify they are not TLS.
+    [[nodiscard]] virtual std::vector<std::byte> surplus() const = 0;
+
+    kept_exception exceptions;  // thrown by the transport below BoringSSL's frames
+
+protected:
+    wire() = default;
+    ~wire() = default;
+
+    byte_queue pending_;
+    std::uint64_t sealed_ = 0;
+    std::uint64_t sent_ = 0;
+    std::size_t expected_records_ = 0;
+    std::error_code input_error_;
+    std::error_code output_error_;
+    input_state input_ = input_state::flowing;
+    bool stopped_ = false;
+};
+
+// The wire of faces that carry the bytes themselves: the public engine, and whoever builds on it.
+class buffered_wire final : public wire {
+public:
+    std::size_t receive(std::span<std::byte> into) override {
+        if (const std::size_t n = received_.take(into); n != 0) return n;
+        input_ = end_;
+        return 0;
+    }
+
+    void send(std::span<const std::byte> records) override {
+        sealed_ += records.size();
+        if (!stopped_) pending_.append(records);
+    }
+
+    [[nodiscard]] std::vector<std::byte> surplus() const override {
+        const auto rest = received_.bytes();
+        return {rest.begin(), rest.end()};
+    }
+
+    [[nodiscard]] std::span<std::byte> input_space() { return received_.room(input_room); }
+    void input_received(std::size_t n) noexcept { received_.commit(n); }
+    void input_ended() noexcept {
+        if (end_ == input_state::blocked) end_ = input_state::ended;
+    }
+    void input_failed(std::error_code why) noexcept {
+        if (end_ != input_state::blocked) return;
+        end_ = input_state::failed;
+        input_error_ = why;
+    }
+    void output_sent(std::size_t n) noexcept {
+        sent_ += n;
+        pending_.consume(n);
+    }
+
+private:
+    // A record of the largest size, so that a busy connection needs one receive call for each.
+    static constexpr std::size_t input_room = record_header_size + record_plaintext_limit + 256;
+
+    byte_queue received_;
+    input_state end_ = input_state::blocked;  // what an empty queue means
+};
+
+// --- the BIO ---
+
+inline int wire_bio_read(BIO* bio, char* into, int size) noexcept {
+    ::BIO_clear_retry_flags(bio);
+    auto* const under = static_cast<wire*>(::BIO_get_data(bio));
+    if (under == nullptr || size <= 0) return -1;
+    const auto n = under->exceptions.guard(std::size_t{0}, [&] {
+        return under->receive(std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size))));
+    });
+    if (n != 0) return static_cast<int>(n);
+    if (under->input() == input_state::blocked) ::BIO_set_retry_read(bio);
+    return under->input() == input_state::ended ? 0 : -1;
+}
+
+inline int wire_bio_write(BIO* bio, const char* from, int size) noexcept {
+    ::BIO_clear_retry_flags(bio);
+    auto* const under = static_cast<wire*>(::BIO_get_data(bio));
+    if (under == nullptr || size <= 0) return -1;
+    return under->exceptions.guard(-1, [&] {
+        under->send(std::as_bytes(std::span(from, static_cast<std::size_t>(size))));
+        return size;
+    });
+}
+
+inline long wire_bio_ctrl(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+// A BIO over `under`, which must outlive it; null when memory ran out.
+[[nodiscard]] inline bssl::UniquePtr<BIO> make_wire_bio(wire& under) {
+    static const BIO_METHOD* const method = [] {
+        BIO_METHOD* const made = ::BIO_meth_new(::BIO_get_new_index(), "tls-stream wire");
+        if (made == nullptr) return made;
+        ::BIO_meth_set_read(made, &wire_bio_read);
+        ::BIO_meth_set_write(made, &wire_bio_write);
+        ::BIO_meth_set_ctrl(made, &wire_bio_ctrl);
+        return made;
+    }();
+    bssl::UniquePtr<BIO> bio(method != nullptr ? ::BIO_new(method) : nullptr);
+    if (bio == nullptr) return nullptr;
+    ::BIO_set_data(bio.get(), &under);
+    ::BIO_set_init(bio.get(), 1);
+    return bio;
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace tls
+
+#endif
