@@ -11,6 +11,7 @@
 #include <tls/detail/error_queue.hpp>
 #include <tls/detail/failure.hpp>
 #include <tls/detail/pem_file.hpp>
+#include <tls/detail/queued_failure.hpp>
 #include <tls/error.hpp>
 
 #include <cstddef>
@@ -118,9 +119,9 @@ inline int give_password(char* into, int capacity, int, void* user) noexcept {
     const auto reader = pem_reader(text);
     bssl::UniquePtr<EVP_PKEY> key(reader ? ::PEM_read_bio_PrivateKey(reader.get(), nullptr, give_password, &request) : nullptr);
     if (!key) {
-        why = source.wrong(!request.made  ? "the private key is malformed or of a kind that is not known"
-                           : !password    ? "the private key is encrypted, and no password was given"
-                                          : "the private key does not open with this password");
+        why = source.wrong(!request.made ? "the private key is malformed or of a kind that is not known"
+                           : !password   ? "the private key is encrypted, and no password was given"
+                                         : "the private key does not open with this password");
     }
     return key;
 }
@@ -196,9 +197,8 @@ inline credential credential::from_files(const std::filesystem::path& chain, con
 }
 inline credential credential::from_files(const std::filesystem::path& chain, const std::filesystem::path& key,
                                          std::optional<std::string_view> password, std::error_code& ec) {
-    return detail::reporting(ec, [&](detail::failure& why) {
-        return detail::credential_from_files(chain, key, password, why);
-    });
+    return detail::reporting(ec,
+                             [&](detail::failure& why) { return detail::credential_from_files(chain, key, password, why); });
 }
 
 inline credential credential::from_pem(std::string_view chain, std::string_view key, std::optional<std::string_view> password) {

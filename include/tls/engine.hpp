@@ -15,6 +15,7 @@
 #include <tls/context.hpp>
 #include <tls/detail/connection.hpp>
 #include <tls/detail/connection_info.hpp>
+#include <tls/detail/error_queue.hpp>
 #include <tls/detail/failure.hpp>
 #include <tls/detail/new_connection.hpp>
 #include <tls/detail/wire.hpp>
@@ -59,21 +60,21 @@ public:
     // Goes on with the handshake. Nothing wanted and no error: it is complete. read() and write() run it too.
     // Errors: errc::handshake_truncated; the peer's alert; why its certificate was refused (verify_category); ssl_category.
     progress handshake() {
-        if (!parts_) return {.error = errc::not_open};
+        if (!opened()) return {.error = errc::not_open};
         return parts_->tls.handshake();
     }
 
     // Into a non-empty range: at least 1 byte; or 0 with nothing wanted and no error: the peer's close_notify was read. The error
     // errc::truncated says that it never came. Everything that came before an end is given before it.
     progress read(mutable_bytes plaintext) {
-        if (!parts_) return {.error = errc::not_open};
+        if (!opened()) return {.error = errc::not_open};
         return parts_->tls.read(plaintext.span());
     }
 
     // Takes what the output buffer has room for, at least a record; `want::output` when it has none. What was taken is sealed: the
     // caller's bytes are needed no longer than the call. Errors: errc::write_shut_down after close_notify(), or what ended the stream.
     progress write(const_bytes plaintext) {
-        if (!parts_) return {.error = errc::not_open};
+        if (!opened()) return {.error = errc::not_open};
         const std::size_t pending = parts_->wire.pending().size();
         if (pending > output_limit && !parts_->tls.write_refusal()) return {.wants = want::output};
         const std::size_t room = detail::batch_plaintext - std::min(pending, detail::batch_plaintext - detail::record_plaintext_limit);
@@ -83,7 +84,7 @@ public:
     // Seals close_notify behind everything written (RFC 8446 6.1), once; no write is accepted afterwards. Before the handshake is
     // complete and after a fatal alert there is none to send, and this only refuses further writes.
     progress close_notify() {
-        if (!parts_) return {.error = errc::not_open};
+        if (!opened()) return {.error = errc::not_open};
         return parts_->tls.close_notify();
     }
 
@@ -142,6 +143,12 @@ private:
         auto complete = std::make_unique<parts>(std::move(made));
         if (complete->tls.ssl() == nullptr) why = {std::make_error_code(std::errc::not_enough_memory), "TLS engine", {}};
         return why ? nullptr : std::move(complete);
+    }
+
+    // Every call begins here: what others left on BoringSSL's error queue must not be taken for this call's.
+    [[nodiscard]] bool opened() const noexcept {
+        detail::clear_error_queue();
+        return parts_ != nullptr;
     }
 
     [[nodiscard]] const detail::connection* tls() const noexcept { return parts_ ? &parts_->tls : nullptr; }

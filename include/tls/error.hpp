@@ -85,7 +85,7 @@ private:
 namespace detail {
 
 // How BoringSSL's own numbers become words. This header does not know BoringSSL, so the code that can produce such
-// numbers puts its functions here (detail/failure.hpp); without them a number is all that there is to say.
+// numbers puts its functions here (detail/queued_failure.hpp); without them a number is all that there is to say.
 struct code_texts {
     std::string (*ssl)(int) = nullptr;
     std::string (*verify)(int) = nullptr;

@@ -10,6 +10,7 @@
 #include <tls/context.hpp>
 #include <tls/detail/connection.hpp>
 #include <tls/detail/connection_info.hpp>
+#include <tls/detail/error_queue.hpp>
 #include <tls/detail/failure.hpp>
 #include <tls/detail/new_connection.hpp>
 #include <tls/detail/stream_core.hpp>
@@ -163,8 +164,7 @@ public:
 
     // As shutdown(both), unless one came to its end before; then closes the socket, whatever happened. Twice is harmless.
     shutdown_result close(const shutdown_options& options, std::error_code& ec) {
-        ec.clear();
-        if (!core_) return {};
+        if (!opened(ec)) return ec.clear(), shutdown_result{};
         try {
             return core_->close_by_steps(closing::goal::close, options, ec);
         } catch (...) {
@@ -279,7 +279,9 @@ private:
 
     [[nodiscard]] const detail::connection* tls() const noexcept { return core_ ? &core_->tls : nullptr; }
 
+    // Every call begins here: what others left on BoringSSL's error queue must not be taken for this call's.
     bool opened(std::error_code& ec) const noexcept {
+        detail::clear_error_queue();
         ec.clear();
         if (!core_) ec = errc::not_open;
         return core_ != nullptr;

@@ -95,7 +95,8 @@ private:
 // A connected stream socket, TCP or AF_UNIX: vectored_socket, deadline_socket, pollable_socket and abortable_socket.
 //
 // Move-only; a default-constructed, closed or moved-from one is empty. The destructor closes the descriptor. Without a deadline
-// a call is one plain blocking system call; with one it is tried first, even if the deadline has passed, and polls only if it must.
+// a call is one plain blocking system call; with one it is tried first, even if the deadline has passed, and polls only if it
+// must.
 class tcp_socket {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -120,16 +121,17 @@ public:
     // With a deadline a name is looked up in a thread of its own, which is left behind if the resolver takes longer; without
     // one, and for an IP address, in the calling thread.
     [[nodiscard]] static tcp_socket connect(std::string_view host, std::uint16_t port, time_point deadline = never) {
-        detail::dial_failure why;
+        detail::failure why;
         tcp_socket made(detail::dial(host, port, deadline, why));
-        if (!made) throw error(why.code, why.what, why.details);
+        if (!made) why.raise();
         return made;
     }
     [[nodiscard]] static tcp_socket connect(std::string_view host, std::uint16_t port, std::error_code& ec) {
         return connect(host, port, never, ec);
     }
-    [[nodiscard]] static tcp_socket connect(std::string_view host, std::uint16_t port, time_point deadline, std::error_code& ec) {
-        detail::dial_failure why;
+    [[nodiscard]] static tcp_socket connect(std::string_view host, std::uint16_t port, time_point deadline,
+                                            std::error_code& ec) {
+        detail::failure why;
         tcp_socket made(detail::dial(host, port, deadline, why));
         ec = made ? std::error_code() : why.code;
         return made;
@@ -330,17 +332,17 @@ public:
 
     tcp_listener() noexcept = default;
 
-    // Listens on an IPv4 or IPv6 address of this machine, or the first address of a name that can be had; "0.0.0.0" and "::" are
-    // all of them. Port 0 lets the system choose. SO_REUSEADDR is on, the backlog SOMAXCONN. errc::host_not_found: no such
+    // Listens on an IPv4 or IPv6 address of this machine, or the first address of a name that can be had; "0.0.0.0" and "::"
+    // are all of them. Port 0 lets the system choose. SO_REUSEADDR is on, the backlog SOMAXCONN. errc::host_not_found: no such
     // name; otherwise the error of the system, such as std::errc::address_in_use. what() names address and port.
     tcp_listener(std::string_view address, std::uint16_t port) {
-        detail::dial_failure why;
+        detail::failure why;
         open(address, port, why);
-        if (why.code) throw error(why.code, why.what, why.details);
+        if (why.code) why.raise();
     }
     [[nodiscard]] static tcp_listener create(std::string_view address, std::uint16_t port, std::error_code& ec) {
         tcp_listener made;
-        detail::dial_failure why;
+        detail::failure why;
         made.open(address, port, why);
         ec = why.code;
         return made;
@@ -425,7 +427,7 @@ public:
     }
 
 private:
-    void open(std::string_view address, std::uint16_t port, detail::dial_failure& why) {
+    void open(std::string_view address, std::uint16_t port, detail::failure& why) {
         descriptor_ = detail::listen_on(address, port, why);
         if (!descriptor_) return;
         port_ = detail::port_of(detail::name_by(::getsockname, descriptor_.get(), why.code));

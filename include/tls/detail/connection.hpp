@@ -14,6 +14,7 @@
 #include <tls/detail/buffer.hpp>
 #include <tls/detail/client_hello.hpp>
 #include <tls/detail/failure.hpp>
+#include <tls/detail/queued_failure.hpp>
 #include <tls/detail/wire.hpp>
 #include <tls/error.hpp>
 #include <tls/progress.hpp>
@@ -34,11 +35,6 @@
 namespace tls {
 inline namespace v0 {
 namespace detail {
-
-// Did the transport go away, rather than fail in a way of its own?
-[[nodiscard]] inline bool is_reset(std::error_code code) noexcept {
-    return code == std::errc::connection_reset || code == std::errc::connection_aborted || code == std::errc::broken_pipe;
-}
 
 // Lives where it was made: BoringSSL keeps its address.
 class connection {
@@ -79,7 +75,7 @@ public:
     [[nodiscard]] const std::vector<std::uint16_t>& shared_ciphers() const noexcept { return shared_ciphers_; }
     // Plaintext that a read gives without any input.
     [[nodiscard]] std::size_t buffered() const noexcept {
-        return held_.size() + static_cast<std::size_t>(::SSL_pending(ssl_.get()));
+        return read_shut_ ? 0 : held_.size() + static_cast<std::size_t>(::SSL_pending(ssl_.get()));
     }
     // An alert of our own ended the connection: it should reach the peer before the transport goes.
     [[nodiscard]] bool alert_sent() const noexcept { return alert_sent_; }
@@ -103,15 +99,18 @@ public:
         wire_.begin_call();
         const int result = ::SSL_do_handshake(ssl_.get());
         if (result == 1) {
+            clear_error_queue();  // verification leaves its searches there
             established_ = true;
             ::SSL_set_msg_callback(ssl_.get(), nullptr);
+            wire_.wait_after_refusal(true);
             settle_output();
             return {.error = write_failure_};
         }
         const progress stop = stopped(result);
         // Nobody can answer any more: what the transport said is the reason, unless the peer sent an alert.
-        if (stop.error && wire_.output_error() && read_end_ != stream_end::failed) {
+        if (wire_.output_error() && read_end_ != stream_end::failed) {
             read_failure_ = write_failure_ = wire_.output_error();
+            if (read_end_ == stream_end::open) read_end_ = is_reset(read_failure_) ? stream_end::reset : stream_end::failed;
             return {.error = read_failure_};
         }
         return stop;
@@ -189,16 +188,18 @@ public:
     }
 
     // To be called when the transport may have refused output: takes note, and if the transport is gone looks for what the peer said
-    // before it went. An alert is the better reason, and plaintext that came before it stays readable.
+    // before it went, waiting for nothing. An alert is the better reason, and plaintext that came before it stays readable.
     void settle_output() {
         if (!wire_.output_error() || write_failure_) return;
         write_failure_ = wire_.output_error();
         if (!established_ || !is_reset(write_failure_)) return;
+        wire_.wait_after_refusal(false);
         while (read_end_ == stream_end::open && held_.size() < look_ahead_limit) {
             const progress step = read_record(held_.room(record_plaintext_limit).first(record_plaintext_limit));
             if (step.bytes == 0) break;
             held_.commit(step.bytes);
         }
+        wire_.wait_after_refusal(true);
         if (read_shut_ || held_.empty()) held_.clear();
     }
 

@@ -9,6 +9,7 @@
 #include <tls/credential.hpp>
 #include <tls/detail/boringssl.hpp>
 #include <tls/detail/failure.hpp>
+#include <tls/detail/queued_failure.hpp>
 #include <tls/error.hpp>
 #include <tls/options.hpp>
 #include <tls/protocol.hpp>
@@ -131,7 +132,8 @@ inline void set_role(SSL_CTX* ctx, const client_options& from, context_settings&
     if (from.verification != verify_mode::dangerously_none) set_trust(ctx, from.trust, why);
     if (!why && from.identity) install(*from.identity, ctx, why);
     if (why || settings.alpn.empty()) return;
-    if (::SSL_CTX_set_alpn_protos(ctx, settings.alpn.data(), settings.alpn.size()) != 0) {
+    // At most 65,535 bytes; older BoringSSL takes an unsigned, newer a size_t.
+    if (::SSL_CTX_set_alpn_protos(ctx, settings.alpn.data(), static_cast<unsigned>(settings.alpn.size())) != 0) {
         why = queued_failure(errc::invalid_alpn, "ALPN list");
     }
 }

@@ -6,6 +6,7 @@
 #ifndef TLS_STREAM_TLS_DETAIL_DIAL_HPP
 #define TLS_STREAM_TLS_DETAIL_DIAL_HPP
 
+#include <tls/detail/failure.hpp>
 #include <tls/detail/posix.hpp>
 #include <tls/detail/resolve.hpp>
 
@@ -27,13 +28,6 @@
 namespace tls {
 inline namespace v0 {
 namespace detail {
-
-// Why a factory of tcp.hpp made nothing: the parts of an `error`.
-struct dial_failure {
-    std::error_code code;
-    std::string what;
-    std::string details;
-};
 
 // Sets an option that is an int. A failure is told by nothing but the return value.
 inline bool set_option(int descriptor, int level, int option, int value) noexcept {
@@ -100,7 +94,7 @@ inline void set_no_delay(int descriptor) noexcept { set_option(descriptor, IPPRO
 
 // Connects to the first address of `host` that answers; empty, and `why`, if none does. The failure is the last address's.
 [[nodiscard]] inline descriptor dial(std::string_view host, std::uint16_t port, std::chrono::steady_clock::time_point deadline,
-                                     dial_failure& why) {
+                                     failure& why) {
     resolution found = resolve(host, port, deadline);
     why = {found.code, {}, std::move(found.details)};
     for (std::size_t i = 0; i != found.addresses.size(); ++i) {
@@ -113,14 +107,13 @@ inline void set_no_delay(int descriptor) noexcept { set_option(descriptor, IPPRO
 }
 
 // Listens, without blocking, on the first address of `host` that can be had; empty, and `why`, if none can.
-[[nodiscard]] inline descriptor listen_on(std::string_view host, std::uint16_t port, dial_failure& why) {
+[[nodiscard]] inline descriptor listen_on(std::string_view host, std::uint16_t port, failure& why) {
     resolution found = resolve(host, port, never);
     why = {found.code, {}, std::move(found.details)};
     for (const socket_address& address : found.addresses) {
         descriptor made(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         if (made && set_option(made.get(), SOL_SOCKET, SO_REUSEADDR, 1) &&
             ::bind(made.get(), address.get(), address.size) == 0 && ::listen(made.get(), SOMAXCONN) == 0) {
-            why.code.clear();
             return made;
         }
         why.code = last_system_error();

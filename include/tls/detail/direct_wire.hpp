@@ -36,40 +36,17 @@ public:
 
     std::size_t receive(std::span<std::byte> into) override {
         if (ahead_size_ != 0) return take_ahead(into);
-        for (;;) {
-            std::error_code ec;
-            std::size_t n = 0;
-            std::size_t most = into.size();
-            if constexpr (vectored_socket<Socket>) {
-                if (into.size() > record_header_size) {
-                    const std::array<std::span<std::byte>, 2> parts{into, std::span(ahead_)};
-                    most += ahead_.size();
-                    n = socket_.read_some(std::span<const std::span<std::byte>>(parts), ec);
-                } else {
-                    n = socket_.read_some(into, ec);
-                }
-            } else {
-                n = socket_.read_some(into, ec);
-            }
-            if (n > most) ec = errc::socket_misbehaved;
-            if (n != 0 && n <= most) {
-                const std::size_t taken = std::min(n, into.size());
-                ahead_size_ = static_cast<unsigned char>(n - taken);
-                ahead_begin_ = 0;
-                return taken;
-            }
-            if (!ec) {
-                input_ = input_state::ended;
-            } else if (must_wait(ec, read_deadline_)) {
-                if (ec == std::errc::interrupted) continue;
-                input_ = input_state::blocked;
-                blocked_by_ = ec;
-            } else {
-                input_ = input_state::failed;
-                input_error_ = ec;
-            }
+        if (!output_error_ || waits_after_refusal_) return receive_from_socket(into);
+        // Without waiting, as far as the socket can do that. One that cannot ends at once if its connection is gone.
+        if (!deadline_socket<Socket> && !is_reset(output_error_)) {
+            input_ = input_state::blocked;
             return 0;
         }
+        const time_point limit = read_deadline_;
+        set_deadlines(time_point::min(), write_deadline_);
+        const std::size_t n = receive_from_socket(into);
+        set_deadlines(limit, write_deadline_);
+        return n;
     }
 
     void send(std::span<const std::byte> records) override {
@@ -117,6 +94,43 @@ public:
 private:
     // Three records and their overhead.
     static constexpr std::size_t batch_ciphertext = (records_per_batch - 1) * (record_header_size + record_plaintext_limit + 256);
+
+    std::size_t receive_from_socket(std::span<std::byte> into) {
+        for (;;) {
+            std::error_code ec;
+            std::size_t n = 0;
+            std::size_t most = into.size();
+            if constexpr (vectored_socket<Socket>) {
+                if (into.size() > record_header_size) {
+                    const std::array<std::span<std::byte>, 2> parts{into, std::span(ahead_)};
+                    most += ahead_.size();
+                    n = socket_.read_some(std::span<const std::span<std::byte>>(parts), ec);
+                } else {
+                    n = socket_.read_some(into, ec);
+                }
+            } else {
+                n = socket_.read_some(into, ec);
+            }
+            if (n > most) ec = errc::socket_misbehaved;
+            if (n != 0 && n <= most) {
+                const std::size_t taken = std::min(n, into.size());
+                ahead_size_ = static_cast<unsigned char>(n - taken);
+                ahead_begin_ = 0;
+                return taken;
+            }
+            if (!ec) {
+                input_ = input_state::ended;
+            } else if (must_wait(ec, read_deadline_)) {
+                if (ec == std::errc::interrupted) continue;
+                input_ = input_state::blocked;
+                blocked_by_ = ec;
+            } else {
+                input_ = input_state::failed;
+                input_error_ = ec;
+            }
+            return 0;
+        }
+    }
 
     std::size_t take_ahead(std::span<std::byte> into) noexcept {
         const std::size_t n = std::min<std::size_t>(into.size(), ahead_size_);

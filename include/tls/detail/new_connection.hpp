@@ -10,6 +10,7 @@
 #include <tls/detail/boringssl.hpp>
 #include <tls/detail/context_setup.hpp>
 #include <tls/detail/failure.hpp>
+#include <tls/detail/queued_failure.hpp>
 #include <tls/error.hpp>
 #include <tls/protocol.hpp>
 #include <tls/verify.hpp>

@@ -10,6 +10,7 @@
 #include <tls/detail/boringssl.hpp>
 #include <tls/detail/failure.hpp>
 #include <tls/detail/printable.hpp>
+#include <tls/detail/queued_failure.hpp>
 #include <tls/error.hpp>
 
 #include <fcntl.h>
@@ -87,7 +88,9 @@ inline constexpr std::size_t largest_file = std::size_t{16} << 20;
     struct descriptor {
         int value;
         explicit descriptor(int opened) noexcept : value(opened) {}
-        ~descriptor() { if (value >= 0) ::close(value); }
+        ~descriptor() {
+            if (value >= 0) ::close(value);
+        }
         descriptor(const descriptor&) = delete;
         descriptor& operator=(const descriptor&) = delete;
     };
@@ -95,7 +98,7 @@ inline constexpr std::size_t largest_file = std::size_t{16} << 20;
     if (path.native().find('\0') != std::string::npos) return failed(EINVAL);
     const descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
     if (file.value < 0) return errno == ENXIO ? refused("is not a regular file") : failed(errno);  // a socket is ENXIO
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file.value, &status) != 0) return failed(errno);
     if (S_ISDIR(status.st_mode)) return failed(EISDIR);
     if (!S_ISREG(status.st_mode)) return refused("is not a regular file");

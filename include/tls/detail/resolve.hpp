@@ -132,7 +132,6 @@ public:
     [[nodiscard]] std::vector<socket_address> addresses() const {
         std::vector<socket_address> all;
         for (const ::addrinfo* entry = found_.get(); entry != nullptr; entry = entry->ai_next) {
-            if (entry->ai_addrlen > sizeof(::sockaddr_storage)) continue;
             socket_address& address = all.emplace_back();
             std::memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
             address.size = entry->ai_addrlen;

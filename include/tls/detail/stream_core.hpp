@@ -131,6 +131,7 @@ public:
     shutdown_result shut_reading(std::error_code& ec) {
         if (!begin(ec)) return closing_.result();
         tls.shut_reading();
+        send_without_waiting();
         shutdown_result result = closing_.result();
         result.peer = tls.read_end();
         return result;
@@ -278,7 +279,7 @@ private:
             ec = wire.blocked_by();
         } else if (step.error) {
             ec = step.error;
-            send_alert();
+            send_without_waiting();
         }
         return step.bytes;
     }
@@ -298,8 +299,8 @@ private:
         return step.bytes;
     }
 
-    // The call has failed, and an alert that says so may be here: it goes as far as it can without waiting; a close sends the rest.
-    void send_alert() {
+    // What is here goes as far as it can without waiting: an alert, when a call has failed. A close sends the rest.
+    void send_without_waiting() {
         if (wire.pending().empty()) return;
         const restore_deadlines restore(*this);
         wire.set_deadlines(time_point::min(), time_point::min());

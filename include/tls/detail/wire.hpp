@@ -29,6 +29,11 @@ inline constexpr std::size_t record_plaintext_limit = 16384;  // RFC 8446 5.1
 inline constexpr std::size_t records_per_batch = 4;           // sent together: one second-level cache full; more bring nothing
 inline constexpr std::size_t batch_plaintext = records_per_batch * record_plaintext_limit;
 
+// Did the transport go away, rather than fail in a way of its own?
+[[nodiscard]] inline bool is_reset(std::error_code code) noexcept {
+    return code == std::errc::connection_reset || code == std::errc::connection_aborted || code == std::errc::broken_pipe;
+}
+
 // Why a wire gave BoringSSL nothing when it was last asked for input.
 enum class input_state : unsigned char { flowing, blocked, ended, failed };
 
@@ -60,6 +65,9 @@ public:
     void begin_call() noexcept { input_ = input_state::flowing; }
     // How many records of application data the coming call will make, so that they can leave together.
     void expect_records(std::size_t count) noexcept { expected_records_ = count; }
+    // Is input worth waiting for once the transport has refused output? Not in a handshake, where the peer waits for us, and not while
+    // something is looked for.
+    void wait_after_refusal(bool on) noexcept { waits_after_refusal_ = on; }
     // Sends nothing more, not even what is pending.
     void stop_output() noexcept {
         stopped_ = true;
@@ -82,6 +90,7 @@ protected:
     std::error_code output_error_;
     input_state input_ = input_state::flowing;
     bool stopped_ = false;
+    bool waits_after_refusal_ = false;
 };
 
 // The wire of faces that carry the bytes themselves: the public engine, and whoever builds on it.
