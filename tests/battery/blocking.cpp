@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: The tls-stream authors
+// SPDX-License-Identifier: BSL-1.0
+
+// The battery over blocking streams: in memory, over a socketpair, and over TCP.
+
+#include "battery.hpp"
+
+#include <tls/stream.hpp>
+#include <tls/tcp.hpp>
+
+#include <support/memory_socket.hpp>
+#include <support/session.hpp>
+#include <support/tcp_tools.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <system_error>
+#include <utility>
+
+namespace {
+
+// A stream that blocks, with a limit that is there only so that a test cannot hang.
+template <class Socket>
+class blocking_face {
+public:
+    explicit blocking_face(tls::stream<Socket> stream) : stream_(std::move(stream)) { stream_.expires_at(tests::patience()); }
+
+    std::error_code handshake() {
+        std::error_code ec;
+        stream_.handshake(ec);
+        return ec;
+    }
+    std::size_t read_some(std::span<std::byte> into, std::error_code& ec) { return stream_.read_some(into, ec); }
+    std::size_t write_some(std::span<const std::byte> from, std::error_code& ec) { return stream_.write_some(from, ec); }
+    std::size_t write(std::span<const std::byte> from, std::error_code& ec) { return stream_.write(from, ec); }
+    tls::shutdown_result shutdown(tls::shutdown_mode mode, std::error_code& ec) { return stream_.shutdown(mode, patient, ec); }
+    tls::shutdown_result close(std::error_code& ec) { return stream_.close(patient, ec); }
+    [[nodiscard]] tls::stream_end read_end() const { return stream_.read_end(); }
+    [[nodiscard]] SSL* native_handle() { return stream_.native_handle(); }
+
+private:
+    static constexpr tls::shutdown_options patient{.timeout = std::chrono::seconds(60)};
+
+    tls::stream<Socket> stream_;
+};
+
+// Both ends of a connection, made by `Pair`, which gives two sockets as `first` and `second`.
+template <class Pair>
+class blocking_transport {
+public:
+    using socket_type = tests::taped_socket<typename Pair::socket_type>;
+    using face = blocking_face<socket_type>;
+
+    blocking_transport(tls::protocol_version version, std::size_t chunk) : version_(version), chunk_(chunk) {}
+
+    face client() {
+        return face(tls::stream<socket_type>(socket_type(std::move(pair_.first), chunk_, client_tape_),
+                                             tests::client_of(version_), "localhost"));
+    }
+    face server() {
+        return face(
+            tls::stream<socket_type>(socket_type(std::move(pair_.second), chunk_, server_tape_), tests::server_of(version_)));
+    }
+    [[nodiscard]] const tests::tape& client_tape() const { return *client_tape_; }
+    [[nodiscard]] const tests::tape& server_tape() const { return *server_tape_; }
+
+private:
+    tls::protocol_version version_;
+    std::size_t chunk_;
+    Pair pair_;
+    std::shared_ptr<tests::tape> client_tape_ = std::make_shared<tests::tape>();
+    std::shared_ptr<tests::tape> server_tape_ = std::make_shared<tests::tape>();
+};
+
+struct memory_pair {
+    using socket_type = tests::memory_socket;
+    tests::network net{{.wait = tests::waiting::threads}};
+    socket_type first = net.a().socket();
+    socket_type second = net.b().socket();
+};
+
+struct real_pair {
+    using socket_type = tls::tcp_socket;
+    socket_type first;
+    socket_type second;
+
+protected:
+    explicit real_pair(tests::socket_pair made) : first(std::move(made.a)), second(std::move(made.b)) {}
+};
+struct unix_pair : real_pair {
+    unix_pair() : real_pair(tests::unix_pair()) {}
+};
+struct tcp_pair : real_pair {
+    tcp_pair() : real_pair(tests::tcp_pair()) {}
+};
+
+}  // namespace
+
+TEST_CASE("battery: TLS 1.2, blocking, in memory", "[battery]") {
+    battery::run_all<blocking_transport<memory_pair>>(tls::protocol_version::tls1_2);
+}
+TEST_CASE("battery: TLS 1.3, blocking, in memory", "[battery]") {
+    battery::run_all<blocking_transport<memory_pair>>(tls::protocol_version::tls1_3);
+}
+TEST_CASE("battery: TLS 1.2, blocking, socketpair", "[battery]") {
+    battery::run_all<blocking_transport<unix_pair>>(tls::protocol_version::tls1_2);
+}
+TEST_CASE("battery: TLS 1.3, blocking, socketpair", "[battery]") {
+    battery::run_all<blocking_transport<unix_pair>>(tls::protocol_version::tls1_3);
+}
+TEST_CASE("battery: TLS 1.2, blocking, TCP", "[battery]") {
+    battery::run_all<blocking_transport<tcp_pair>>(tls::protocol_version::tls1_2);
+}
+TEST_CASE("battery: TLS 1.3, blocking, TCP", "[battery]") {
+    battery::run_all<blocking_transport<tcp_pair>>(tls::protocol_version::tls1_3);
+}
