@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: The tls-stream authors
+# SPDX-License-Identifier: BSL-1.0
+"""Measures the library against BoringSSL's own calls, and holds it against its budgets.
+
+    run.py BUILD_DIR [SECTION...]   all sections, or some of: instructions calls heap seconds compile
+
+What does not depend on the clock is a gate: the exit status is 1 if one is over its limit. The rest is reported beside it.
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+MIB = 1 << 20
+TIMEOUT = 300  # seconds, for any one program
+
+# glibc's memcpy uses `rep movsb` for large blocks on some processors, and valgrind counts that by the byte: as many instructions as
+# bytes, where the processor has one. The gates are on counts without it.
+MOVSB_OFF = "glibc.cpu.x86_rep_movsb_threshold=100000000"
+NO_MALLOC_CACHE = "glibc.malloc.tcache_count=0"
+
+
+def run(command, tunables="", **options):
+    environment = {**os.environ, "GLIBC_TUNABLES": tunables}
+    return subprocess.run(command, env=environment, check=True, text=True, timeout=TIMEOUT, stdout=subprocess.PIPE, **options).stdout
+
+
+class Row:
+    """One line of the table. `limit` is on the ratio, or with `absolute` on the value; no limit: told for comparison."""
+
+    def __init__(self, name, raw, ours, limit=None, gate=True, absolute=False):
+        self.name, self.raw, self.ours, self.limit, self.gate, self.absolute = name, raw, ours, limit, gate, absolute
+
+    @property
+    def ratio(self):
+        return self.ours / self.raw
+
+    @property
+    def over(self):
+        return self.limit is not None and (self.ours if self.absolute else self.ratio) > self.limit
+
+    def __str__(self):
+        limit = "" if self.limit is None else f"{self.limit:g}" if self.absolute else f"{self.limit:.2f}"
+        kind = "gate" if self.gate else "report" if self.limit is None else "aim"
+        verdict = "" if self.limit is None else ("OVER" if self.over else "ok") if self.gate else "missed" if self.over else "met"
+        return f"{self.name:<62}{value(self.raw):>13}{value(self.ours):>13}{self.ratio:>8.3f}{limit:>7}  {kind:<7}{verdict}"
+
+
+def value(number):
+    return f"{number:,.3f}" if number < 10 and number != int(number) else f"{number:,.0f}"
+
+
+# --- Instructions ----------------------------------------------------------------------------------------------------
+
+
+class Instructions:
+    """Instructions per turn of a piece of work: the difference of a long and a short run of it."""
+
+    def __init__(self, build):
+        self.work = build / "tests/bench/work"
+
+    def of_run(self, arguments, tunables):
+        with tempfile.TemporaryDirectory() as scratch:
+            out = pathlib.Path(scratch) / "out"
+            run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", self.work, *arguments], tunables,
+                stderr=subprocess.DEVNULL)
+            return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE).group(1))
+
+    def per_turn(self, arguments, short, long, tunables):
+        counts = [self.of_run([*arguments, str(turns)], tunables) for turns in (short, long)]
+        return (counts[1] - counts[0]) / (long - short)
+
+
+def instruction_rows(build):
+    measure = Instructions(build)
+    kinds = [  # name, arguments before and after the end's name, turns (short, long), what a turn is of the unit, limits
+        ("instructions per MiB, 16 KiB writes", "transfer", ["16384"], (256, 1024), 64, {"stream": 1.03, "engine": 1.40}),
+        ("instructions per 64 B write and read", "transfer", ["64"], (1000, 6000), 1, {"stream": 1.05, "engine": 1.20}),
+        ("instructions per MiB, 64 KiB writes", "transfer", ["65536"], (64, 256), 16, {"stream": 1.15, "engine": 1.45}),
+        ("instructions per full handshake, both sides", "handshake", [], (20, 100), 1, {"stream": 1.02}),
+    ]
+    jobs = {}
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, what, size, (short, long), factor, limits in kinds:
+            for tunables in (MOVSB_OFF, ""):
+                for end in ["raw", *limits]:
+                    jobs[name, tunables, end] = pool.submit(measure.per_turn, [what, end, *size], short, long, tunables)
+    for name, _, _, _, factor, limits in kinds:
+        for end, limit in limits.items():
+            for tunables in (MOVSB_OFF, ""):
+                raw, ours = (factor * jobs[name, tunables, which].result() for which in ("raw", end))
+                if tunables:
+                    yield Row(f"{name}, {end}", raw, ours, limit)
+                else:
+                    yield Row("    as valgrind counts by default", raw, ours, gate=False)
+
+
+# --- System calls, memory, time --------------------------------------------------------------------------------------
+
+
+def call_rows(build):
+    size, count = 256 << 10, 64
+    counts = {end: [int(n) * MIB / (size * count) for n in run([build / "tests/bench/calls", end, str(size), str(count)]).split()]
+              for end in ("raw", "stream")}
+    if counts["raw"] != [64, 128]:  # one call for each record's writing, two for its reading
+        raise SystemExit(f"run.py: the raw loop's calls were not counted right: {counts['raw']}")
+    for what, limit, raw, ours in zip(("send", "receive"), (16, 68), counts["raw"], counts["stream"]):
+        yield Row(f"{what} calls per MiB, 256 KiB writes, socketpair, stream", raw, ours, limit, absolute=True)
+
+
+def heap_rows(build):
+    sides = {end: [int(n) for n in run([build / "tests/bench/heap", end, "200"], NO_MALLOC_CACHE).split()]
+             for end in ("raw", "stream", "engine")}
+    for end, gate in (("stream", True), ("engine", False)):
+        for number, side in enumerate(("server's side", "client's side")):
+            yield Row(f"heap per idle connection, bytes, {end}, {side}", sides["raw"][number], sides[end][number], 1, gate)
+        yield Row(f"heap per idle connection, bytes, {end}, average",
+                  statistics.mean(sides["raw"]), statistics.mean(sides[end]), 1, gate)
+
+
+def second_rows(build):
+    """The least of runs in turn: what else the machine does only adds to it."""
+    size, count = 256 << 10, 2048
+    seconds = {"raw": [], "stream": []}
+    for _ in range(5):
+        for end, all_of_it in seconds.items():
+            measured = run([build / "tests/bench/work", "seconds", end, str(size), str(count)])
+            all_of_it.append(float(measured) * 1e9 / (size * count))
+    yield Row("CPU seconds per GB, 256 KiB writes, TCP, stream", *(min(all_of_it) for all_of_it in seconds.values()),
+              0.80, gate=False)
+
+
+# --- What there is to compile ----------------------------------------------------------------------------------------
+
+
+def compile_command(build, source):
+    """How this build compiles a file, without the output and what writes dependencies beside it."""
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        if pathlib.Path(entry["file"]).name == source:
+            words = shlex.split(entry["command"])
+            for option in ("-o", "-MF", "-MQ"):
+                if option in words:
+                    del words[words.index(option):words.index(option) + 2]
+            path = str((pathlib.Path(entry["directory"]) / entry["file"]).resolve())
+            dropped = {"-c", "-MD", "ccache", entry["file"]}
+            return [word for word in words if word not in dropped], path, entry["directory"]
+    raise SystemExit(f"run.py: {build}/compile_commands.json does not have {source}")
+
+
+def standard_headers(compiler, path, directory):
+    """Which headers of the standard and of the system the library's own include, for this source."""
+    text = run([*compiler, "-M", path], cwd=directory).replace("\\\n", " ")
+    own = [name for name in text.split()[1:] if "/include/tls/" in name]
+    named = set()
+    for name in [path, *own]:
+        for header in re.findall(r"^#include <([^>]+)>", (pathlib.Path(directory) / name).read_text(encoding="utf-8"), re.MULTILINE):
+            if not header.startswith(("tls/", "openssl/")):
+                named.add(header)
+    return sorted(named)
+
+
+def compile_rows(build):
+    compiler, ours, directory = compile_command(build, "hello.cpp")
+    _, raw, _ = compile_command(build, "hello_raw.cpp")
+    with tempfile.TemporaryDirectory() as scratch:
+        same = pathlib.Path(scratch) / "same.hpp"
+        same.write_text("".join(f"#include <{name}>\n" for name in standard_headers(compiler, ours, directory)), encoding="utf-8")
+        commands = {"raw": [*compiler, "-include", same, raw], "ours": [*compiler, ours]}
+        lines = [run([*command, "-E", "-P"], cwd=directory).count("\n") for command in commands.values()]
+        yield Row("preprocessed lines of a hello-TLS file, same standard headers", *lines, 1.3)
+
+        seconds = {name: [] for name in commands}
+        for _ in range(3):
+            for name, command in commands.items():
+                before = os.times()
+                run([*command, "-c", "-o", pathlib.Path(scratch) / "out.o"], cwd=directory)
+                after = os.times()
+                seconds[name].append(after.children_user + after.children_system - before.children_user - before.children_system)
+        yield Row("seconds to compile it", *(min(all_of_it) for all_of_it in seconds.values()), 2.5, gate=False)
+
+
+def main(build, words):
+    build = pathlib.Path(build).resolve()
+    sections = {
+        "instructions": instruction_rows,
+        "calls": call_rows,
+        "heap": heap_rows,
+        "seconds": second_rows,
+        "compile": compile_rows,
+    }
+    unknown = [word for word in words if word not in sections]
+    if unknown:
+        raise SystemExit(f"run.py: no such section: {unknown[0]}; there are: {', '.join(sections)}")
+    began = time.monotonic()
+    print(f"{'':<62}{'raw':>13}{'ours':>13}{'ratio':>8}{'limit':>7}")
+    rows = []
+    for name, section in sections.items():
+        if words and name not in words:
+            continue
+        for row in section(build):
+            print(row, flush=True)
+            rows.append(row)
+    gates = [row for row in rows if row.gate]
+    failed = sum(row.over for row in gates)
+    print(f"{time.monotonic() - began:.0f} seconds")
+    print(f"{len(gates) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
