@@ -21,27 +21,28 @@ concept byte_like = std::same_as<T, char> || std::same_as<T, unsigned char> || s
 
 // A contiguous, sized range of bytes: std::string, std::vector<std::byte>, std::array<char, 5>, char[5], std::span ...
 template <class R>
-concept byte_range = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> && byte_like<std::ranges::range_value_t<R>>;
+concept byte_range =
+    std::ranges::contiguous_range<R> && std::ranges::sized_range<R> && byte_like<std::ranges::range_value_t<R>>;
 
 // An array of const char could be a literal with its NUL, or five bytes that are meant: the two must not look alike.
 template <class R>
-concept const_char_array = std::is_array_v<std::remove_reference_t<R>> &&
-                           std::same_as<std::remove_extent_t<std::remove_reference_t<R>>, const char>;
+concept const_char_array =
+    std::is_array_v<std::remove_reference_t<R>> && std::same_as<std::remove_extent_t<std::remove_reference_t<R>>, const char>;
 
 // Bytes to write; looks at the caller's memory for the length of the call.
 class const_bytes {
 public:
-    constexpr const_bytes(std::span<const std::byte> bytes) noexcept : bytes_(bytes) {}
+    constexpr const_bytes(std::span<const std::byte> bytes) noexcept : data_(bytes.data()), size_(bytes.size()) {}
 
     template <byte_range R>
         requires(!const_char_array<R>)
     const_bytes(R&& range) noexcept(noexcept(std::ranges::data(range)))
-        : bytes_(std::as_bytes(std::span(std::ranges::data(range), std::ranges::size(range)))) {}
+        : data_(std::ranges::data(range)), size_(std::ranges::size(range)) {}
 
     // A string literal, without its NUL. Decided at compile time: an array of const char that does not end in NUL, or whose
     // contents the compiler does not know, is refused; write it as a std::span.
     template <std::size_t N>
-    consteval const_bytes(const char (&literal)[N]) : literal_(literal), literal_size_(N - 1) {
+    consteval const_bytes(const char (&literal)[N]) : data_(literal), size_(N - 1) {
         if (literal[N - 1] != '\0') throw "an array of const char that is not a string literal: write it as a std::span";
     }
 
@@ -50,15 +51,12 @@ public:
         requires std::is_pointer_v<std::remove_reference_t<Pointer>>
     const_bytes(Pointer&&) = delete;
 
-    [[nodiscard]] std::span<const std::byte> span() const noexcept {
-        return literal_ != nullptr ? std::as_bytes(std::span(literal_, literal_size_)) : bytes_;
-    }
+    [[nodiscard]] std::span<const std::byte> span() const noexcept { return {static_cast<const std::byte*>(data_), size_}; }
     operator std::span<const std::byte>() const noexcept { return span(); }
 
 private:
-    std::span<const std::byte> bytes_;
-    const char* literal_ = nullptr;  // a constant expression cannot see a literal as bytes
-    std::size_t literal_size_ = 0;
+    const void* data_;  // a constant expression cannot see a literal as bytes
+    std::size_t size_;
 };
 
 // Room to read into, for the length of the call.

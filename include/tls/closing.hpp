@@ -36,11 +36,14 @@ inline namespace v0 {
 //             the peer may itself be stuck in sending.
 // shut_write  End the transport's write side; then transport_shut().
 // receive     Drain the connection, at most allowance() bytes; then received().
-// drop        Read from the transport and drop what comes: an alert of ours must not be erased by a reset. Then dropped().
+// drop        Read from the transport and drop what comes, at most allowance() bytes: an alert of ours must not be erased by a reset.
+//             Then dropped().
+// sweep       Read from the transport what is there already, at most allowance() bytes, without waiting, and drop it: what came behind
+//             the peer's close_notify is not TLS, but left unread it would make the kernel reset the connection. Then swept().
 // shut_both   End both sides of the transport; errors are of no interest any more.
 // close       Close the socket.
 // done        Nothing: result() and error() are final.
-enum class closing_step : unsigned char { send, shut_write, receive, drop, shut_both, close, done };
+enum class closing_step : unsigned char { send, shut_write, receive, drop, sweep, shut_both, close, done };
 
 // The state machine of one stream's closing. It is kept between calls: a call that would block is made again, and a second shutdown goes
 // on where the first one stopped.
@@ -52,9 +55,13 @@ public:
     // A call begins, or is made again after it would have blocked: then the clock runs on from its first time.
     void begin(goal what, const shutdown_options& options, time_point now, time_point stream_deadline) noexcept {
         if (!running_ || goal_ != what) {
+            if (running_) both_ended_ = false;  // the run that is left unfinished is not taken for one that came to its end
             started_ = now;
             drained_ = 0;
             overtime_ = 0;
+            // What a stream below could not do in its time may be done in this one.
+            if (write_side_ == side::out_of_time) write_side_ = side::open;
+            if (both_sides_ == side::out_of_time) both_sides_ = side::open;
         }
         running_ = true;
         goal_ = what;
@@ -62,10 +69,12 @@ public:
         drain_limit_ = options.drain_limit;
         deadline_ = std::min(detail::saturating_sum(started_, options.timeout), stream_deadline);
         error_.clear();
-        if (only_close()) return;  // what the shutdown before it found stays the result
-        result_.timed_out = false;
-        result_.limit_reached = false;
+        // For a close that only closes, what the shutdown(both) before it found is the result.
+        result_.timed_out = only_close() && both_timed_out_;
+        result_.limit_reached = only_close() && both_limit_reached_;
     }
+    // A call was left by an exception: the next one begins anew.
+    void broken_off() noexcept { running_ = false; }
 
     // What to do now. Sealing close_notify is done here.
     [[nodiscard]] closing_step next(detail::connection& tls, time_point now) {
@@ -86,26 +95,35 @@ public:
     // `step` is what connection::drain() answered.
     void received(const detail::connection& tls, const progress& step) noexcept {
         if (step.bytes == 0) {
-            result_.limit_reached = step.wants == want::nothing && tls.read_end() == stream_end::open;
+            result_.limit_reached = step.wants == want::nothing && (tls.read_end() == stream_end::open || tls.held() != 0);
         } else if (!tls.reading_shut()) {
             drained_ += step.bytes;
             result_.discarded += step.bytes;
         }
     }
 
-    // `n` bytes of the transport were dropped; 0: it has ended.
+    // `n` bytes of the transport, at most allowance(), were dropped; 0: it has ended.
     void dropped(std::size_t n) noexcept {
         drained_ += n;
-        nothing_to_drop_ = n == 0 || drained_ >= drain_limit_;
+        nothing_to_drop_ = n == 0;
+        result_.limit_reached = n != 0 && allowance() == 0;
+    }
+
+    // `n` bytes, or 0: no more are there now.
+    void swept(std::size_t n) noexcept {
+        drained_ += n;
+        swept_ = n == 0 || allowance() == 0;
     }
 
     // The transport's write side was shut down, or could not be.
     void transport_shut(const detail::connection& tls, std::error_code ec) noexcept {
-        write_side_shut_ = true;
+        write_side_ = ec == std::errc::timed_out ? side::out_of_time : side::shut;
         result_.transport_shut_down = !ec && !tls.transport_refuses();
         transport_error_ = ec;
     }
-    void both_sides_shut() noexcept { both_sides_shut_ = true; }
+    void both_sides_shut(std::error_code ec) noexcept {
+        both_sides_ = ec == std::errc::timed_out ? side::out_of_time : side::shut;
+    }
     void socket_closed(std::error_code ec) noexcept {
         socket_closed_ = true;
         if (!transport_error_) transport_error_ = ec;
@@ -113,13 +131,23 @@ public:
 
     // The limit of this call, in time: the earlier of the options' and the stream's.
     [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
-    // Is it worth while to receive when sending is stuck?
+    // Does this closing receive at all?
     [[nodiscard]] bool receives() const noexcept { return goal_ != goal::write; }
+    // What to do while sending is stuck, since the peer may be stuck in sending itself: receive, drop, or done for nothing.
+    [[nodiscard]] closing_step meanwhile(const detail::connection& tls) const noexcept {
+        if (!receives() || result_.limit_reached) return closing_step::done;
+        if (tls.established() && tls.read_end() == stream_end::open) return closing_step::receive;
+        if (tls.held() != 0 && goal_ == goal::close) return closing_step::receive;  // counted before it goes
+        return tls.alert_sent() && !nothing_to_drop_ ? closing_step::drop : closing_step::done;
+    }
     [[nodiscard]] const shutdown_result& result() const noexcept { return result_; }
     // Why our own part failed, if it did. What the peer did is in the result.
     [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
 private:
+    // How far the transport's shutdown has come. A transport that is itself TLS can run out of time.
+    enum class side : unsigned char { open, shut, out_of_time };
+
     // Steps that may be taken after the deadline because they need no waiting; a peer that sends without pause must not stretch it.
     static constexpr unsigned overtime_steps = 1024;
 
@@ -129,20 +157,19 @@ private:
     [[nodiscard]] closing_step decide(detail::connection& tls) {
         if (only_close()) return socket_closed_ ? closing_step::done : closing_step::close;
 
-        tls.close_notify();
+        if (write_side_ != side::shut) tls.close_notify();
         const bool out_of_time = result_.timed_out;
         if (tls.has_output() && !out_of_time) return closing_step::send;
-        if (!tls.has_output() && !write_side_shut_ && !keep_transport_open_) return closing_step::shut_write;
+        if (!tls.has_output() && write_side_ == side::open && !keep_transport_open_) return closing_step::shut_write;
         if (goal_ == goal::write) return closing_step::done;
 
-        const bool open = tls.read_end() == stream_end::open;
-        if (!out_of_time && !result_.limit_reached) {
-            if (open && tls.established()) return closing_step::receive;
-            if (goal_ == goal::close && tls.alert_sent() && !nothing_to_drop_) return closing_step::drop;
+        if (const closing_step step = meanwhile(tls); step != closing_step::done && !out_of_time) return step;
+        if (tls.read_end() == stream_end::close_notify && !swept_ && !keep_transport_open_ && !tls.has_output()) {
+            return closing_step::sweep;
         }
         // In the middle of a handshake there is nobody to wait for.
-        const bool ended = !open || !tls.established();
-        if (ended && !both_sides_shut_ && !keep_transport_open_ && !tls.has_output()) return closing_step::shut_both;
+        const bool ended = tls.read_end() != stream_end::open || !tls.established();
+        if (ended && both_sides_ == side::open && !keep_transport_open_ && !tls.has_output()) return closing_step::shut_both;
         if (goal_ == goal::close && !socket_closed_) return closing_step::close;
         return closing_step::done;
     }
@@ -153,7 +180,11 @@ private:
             error_ = transport_error_;
             return;
         }
-        if (goal_ != goal::write) both_ended_ = true;
+        if (goal_ != goal::write) {
+            both_ended_ = true;
+            both_timed_out_ = result_.timed_out;
+            both_limit_reached_ = result_.limit_reached;
+        }
         if (tls.has_output()) {
             error_ = std::make_error_code(std::errc::timed_out);
         } else if (tls.established() && (tls.lost_output() || close_notify_refused(tls))) {
@@ -164,9 +195,10 @@ private:
         transport_error_.clear();
     }
 
-    // Ours could not be sent. If the peer's is in, that is a result; it had already closed.
+    // Ours could not be sent. If the peer's is in and its transport is gone, that is a result: it had already closed.
     [[nodiscard]] static bool close_notify_refused(const detail::connection& tls) noexcept {
-        return tls.close_notify_sealed() && !tls.close_notify_sent() && tls.read_end() != stream_end::close_notify;
+        const bool gone = tls.read_end() == stream_end::close_notify && detail::is_reset(tls.write_failure());
+        return tls.close_notify_sealed() && !tls.close_notify_sent() && !gone;
     }
 
     shutdown_result result_;
@@ -180,10 +212,13 @@ private:
     goal goal_ = goal::write;
     bool running_ = false;
     bool keep_transport_open_ = false;
-    bool write_side_shut_ = false;
-    bool both_sides_shut_ = false;
+    side write_side_ = side::open;
+    side both_sides_ = side::open;
     bool nothing_to_drop_ = false;
+    bool swept_ = false;
     bool both_ended_ = false;
+    bool both_timed_out_ = false;
+    bool both_limit_reached_ = false;
     bool socket_closed_ = false;
 };
 

@@ -25,11 +25,17 @@ inline namespace v0 {
 // errc::invalid_alpn, errc::invalid_versions, errc::invalid_ciphers, errc::invalid_groups; a failure of BoringSSL's in ssl_category.
 template <role Role>
 class context {
+    enum class defaults : unsigned char {};  // what `{}` alone fits best
+
 public:
     using options = std::conditional_t<Role == role::client, client_options, server_options>;
 
     // A client's context with every default: the system's trust, full verification, TLS 1.2 and 1.3.
     context()
+        requires(Role == role::client)
+        : context(options{}) {}
+    // `client_context({})` says the same, and would otherwise be ambiguous.
+    explicit context(defaults)
         requires(Role == role::client)
         : context(options{}) {}
 

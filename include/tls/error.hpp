@@ -52,9 +52,7 @@ enum class errc {
 // Why a certificate was refused, X509_V_ERR_*, "tls.verify".
 [[nodiscard]] const std::error_category& verify_category() noexcept;
 
-[[nodiscard]] inline std::error_code make_error_code(errc code) noexcept {
-    return {static_cast<int>(code), stream_category()};
-}
+[[nodiscard]] inline std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), stream_category()}; }
 
 // What the throwing overloads throw.
 class error : public std::system_error {
@@ -83,6 +81,11 @@ private:
 };
 
 namespace detail {
+
+// As ec.clear(), which is a call into the standard library each time, and is needed hardly ever.
+inline void reset(std::error_code& ec) noexcept {
+    if (ec) ec.clear();
+}
 
 // How BoringSSL's own numbers become words. This header does not know BoringSSL, so the code that can produce such
 // numbers puts its functions here (detail/queued_failure.hpp); without them a number is all that there is to say.

@@ -42,12 +42,12 @@ struct shutdown_options {
 
 // What a shutdown or close found and did. What the peer does meanwhile is told here; it is never an error of the call.
 struct shutdown_result {
-    bool close_notify_sent = false;          // handed to the transport whole
-    bool transport_shut_down = false;        // FIN sent
-    stream_end peer = stream_end::open;      // how the peer's direction ended, if it did
-    bool timed_out = false;                  // the time ran out before everything was done
-    bool limit_reached = false;              // more plaintext came than drain_limit allows
-    std::size_t discarded = 0;               // plaintext bytes thrown away
+    bool close_notify_sent = false;      // handed to the transport whole
+    bool transport_shut_down = false;    // FIN sent
+    stream_end peer = stream_end::open;  // how the peer's direction ended, if it did
+    bool timed_out = false;              // the time ran out before everything was done
+    bool limit_reached = false;          // more plaintext came than drain_limit allows
+    std::size_t discarded = 0;           // plaintext bytes thrown away
 
     // Both sides said close_notify and nothing that came in was thrown away.
     [[nodiscard]] constexpr bool clean() const noexcept {

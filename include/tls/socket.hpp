@@ -83,9 +83,8 @@ concept abortable_socket = socket<S> && requires(S& s) {
 // Waits until the socket can be read or written, whichever comes first, or until `when` (ec: std::errc::timed_out). With it a
 // close can go on sending to a peer that is itself stuck sending; without it the stream tries the directions in turn.
 template <class S>
-concept pollable_socket = deadline_socket<S> && requires(S& s, std::chrono::steady_clock::time_point when, std::error_code& ec) {
-    s.wait_either(when, ec);
-};
+concept pollable_socket = deadline_socket<S> && requires(S& s, std::chrono::steady_clock::time_point when,
+                                                         std::error_code& ec) { s.wait_either(when, ec); };
 
 // A socket whose deadlines run by a clock of its own, such as a test's: the stream asks it for the time.
 template <class S>

@@ -61,7 +61,8 @@ public:
     using socket_type = std::remove_reference_t<Socket>;
     using time_point = std::chrono::steady_clock::time_point;
 
-    static_assert(tls::socket<socket_type>, "tls::stream<Socket>: Socket must satisfy the concept tls::socket (see <tls/socket.hpp>)");
+    static_assert(tls::socket<socket_type>,
+                  "tls::stream<Socket>: Socket must satisfy the concept tls::socket (see <tls/socket.hpp>)");
 
     // An empty stream.
     stream() noexcept = default;
@@ -69,18 +70,17 @@ public:
     // Errors: errc::server_name_required (an empty name that the context verifies), errc::invalid_server_name, errc::not_open (an
     // empty context).
     stream(Socket socket, const client_context& context, std::string_view server_name)
-        : core_(detail::throwing([&](detail::failure& why) {
-              return make(why, std::forward<Socket>(socket), context, server_name);
-          })) {}
+        : core_(detail::throwing(
+              [&](detail::failure& why) { return make(why, std::forward<Socket>(socket), context, server_name); })) {}
     // A server.
     stream(Socket socket, const server_context& context)
         : core_(detail::throwing([&](detail::failure& why) { return make(why, std::forward<Socket>(socket), context); })) {}
 
     // The same without an exception; an empty stream on failure.
-    [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name, std::error_code& ec) {
-        return stream(detail::reporting(ec, [&](detail::failure& why) {
-            return make(why, std::forward<Socket>(socket), context, server_name);
-        }));
+    [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
+                                       std::error_code& ec) {
+        return stream(detail::reporting(
+            ec, [&](detail::failure& why) { return make(why, std::forward<Socket>(socket), context, server_name); }));
     }
     [[nodiscard]] static stream create(Socket socket, const server_context& context, std::error_code& ec) {
         return stream(
@@ -106,20 +106,22 @@ public:
 
     // Bytes or an error, never both: at least 1 byte; 0 into a non-empty range says that the peer's close_notify was read, or that
     // reading was shut down here (read_end() tells which); errc::truncated, that it never came.
-    std::size_t read_some(mutable_bytes into, std::error_code& ec) { return opened(ec) ? core_->read_some(into.span(), ec) : 0; }
+    std::size_t read_some(mutable_bytes into, std::error_code& ec) {
+        return core_ ? core_->read_some(into.span(), ec) : opened(ec);
+    }
     std::size_t read_some(mutable_bytes into) {
         return checked("TLS read", [&](std::error_code& ec) { return read_some(into, ec); });
     }
 
     // Fills the range, or stops at the clean end: less than its size without an error says that the peer is done.
     std::size_t read(mutable_bytes into, std::error_code& ec) {
-        ec.clear();
+        const std::span<std::byte> all = into;
         std::size_t done = 0;
-        while (!ec && done < into.span().size()) {
-            const std::size_t n = read_some(into.span().subspan(done), ec);
-            if (n == 0) break;
+        std::size_t n = 0;
+        do {
+            n = read_some(all.subspan(done), ec);
             done += n;
-        }
+        } while (n != 0 && done < all.size());
         return done;
     }
     std::size_t read(mutable_bytes into) {
@@ -130,13 +132,15 @@ public:
     // is sealed, goes out before anything later, and must not be written again: a count beside std::errc::timed_out says so too. On a
     // socket that does not block, flush() tells when it is out. Errors: errc::write_shut_down; what ended the stream; an alert that
     // the peer sent before the connection broke.
-    std::size_t write_some(const_bytes from, std::error_code& ec) { return opened(ec) ? core_->write_some(from.span(), ec) : 0; }
+    std::size_t write_some(const_bytes from, std::error_code& ec) {
+        return core_ ? core_->write_some(from.span(), ec) : opened(ec);
+    }
     std::size_t write_some(const_bytes from) {
         return checked("TLS write", [&](std::error_code& ec) { return write_some(from, ec); });
     }
 
     // Writes all of it; a smaller count comes with an error.
-    std::size_t write(const_bytes from, std::error_code& ec) { return opened(ec) ? core_->write(from.span(), ec) : 0; }
+    std::size_t write(const_bytes from, std::error_code& ec) { return core_ ? core_->write(from.span(), ec) : opened(ec); }
     std::size_t write(const_bytes from) {
         return checked("TLS write", [&](std::error_code& ec) { return write(from, ec); });
     }
@@ -223,8 +227,8 @@ public:
         return core_ ? detail::now(core_->socket) : time_point{};
     }
 
-    // After operation_would_block: what to poll for. During a shutdown or close that wants output, poll for input as well: a peer that
-    // is stuck in sending takes nothing until it is read.
+    // After operation_would_block: what to poll for. While pending_output() is not 0 poll for output as well, and during a shutdown or
+    // close that wants output for input as well: a peer that is stuck in sending takes nothing until it is read.
     [[nodiscard]] want wants() const noexcept { return core_ ? core_->wants() : want::nothing; }
 
     // Sends what was accepted and is still here. True: nothing is. False without an error: the socket takes no more now. Every read,
@@ -279,7 +283,8 @@ private:
 
     [[nodiscard]] const detail::connection* tls() const noexcept { return core_ ? &core_->tls : nullptr; }
 
-    // Every call begins here: what others left on BoringSSL's error queue must not be taken for this call's.
+    // What others left on BoringSSL's error queue must not be taken for this call's. Reading and writing do without this where they come
+    // to SSL_read and SSL_write, which begin with the same.
     bool opened(std::error_code& ec) const noexcept {
         detail::clear_error_queue();
         ec.clear();

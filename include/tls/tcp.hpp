@@ -292,28 +292,38 @@ private:
     // Runs `call` until it has moved bytes or failed for good.
     template <class Call>
     std::size_t transfer(bool nothing_to_do, short events, time_point deadline, std::error_code& ec, Call call) noexcept {
-        ec.clear();
+        detail::reset(ec);
         const int number = descriptor_.get();
-        if (number < 0) {
-            ec = errc::not_open;
-            return 0;
-        }
-        if (nothing_to_do) return 0;
         const int flags = deadline == never && !non_blocking_ ? 0 : MSG_DONTWAIT;
-        for (;;) {
+        if (number >= 0 && !nothing_to_do) {
             const ::ssize_t count = call(number, flags);
             if (count >= 0) return static_cast<std::size_t>(count);
-            if (errno == EINTR) continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                ec = detail::last_system_error();
-            } else if (non_blocking_) {
-                ec = std::make_error_code(std::errc::operation_would_block);
-            } else if (detail::has_passed(deadline)) {
-                ec = std::make_error_code(std::errc::timed_out);
-            } else {
-                ec = detail::wait_for(number, events, deadline);
+            return transfer_again(events, deadline, ec, call);
+        }
+        if (number < 0) ec = errc::not_open;
+        return 0;
+    }
+
+    // The first try has failed, and errno says why.
+    template <class Call>
+    [[gnu::noinline]] std::size_t transfer_again(short events, time_point deadline, std::error_code& ec, Call call) noexcept {
+        const int number = descriptor_.get();
+        const int flags = deadline == never && !non_blocking_ ? 0 : MSG_DONTWAIT;
+        for (;;) {
+            if (errno != EINTR) {
+                if (errno != EAGAIN && errno != EWOULDBLOCK) {
+                    ec = detail::last_system_error();
+                } else if (non_blocking_) {
+                    ec = std::make_error_code(std::errc::operation_would_block);
+                } else if (detail::has_passed(deadline)) {
+                    ec = std::make_error_code(std::errc::timed_out);
+                } else {
+                    ec = detail::wait_for(number, events, deadline);
+                }
+                if (ec) return 0;
             }
-            if (ec) return 0;
+            const ::ssize_t count = call(number, flags);
+            if (count >= 0) return static_cast<std::size_t>(count);
         }
     }
 

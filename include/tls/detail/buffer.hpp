@@ -59,7 +59,8 @@ public:
 private:
     void grow(std::size_t wanted) {
         const std::size_t held = size();
-        const std::size_t capacity = std::max(held + wanted, held != 0 ? std::min(2 * capacity_, held + wanted + step) : wanted);
+        const std::size_t capacity =
+            std::max(held + wanted, held != 0 ? std::min(2 * capacity_, held + wanted + step) : wanted);
         auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);
         if (held != 0) std::memcpy(memory.get(), memory_.get() + begin_, held);
         memory_ = std::move(memory);

@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <span>
 #include <string>
 #include <system_error>
@@ -40,9 +41,10 @@ namespace detail {
 class connection {
 public:
     // Takes over a configured SSL that has no BIO yet; `under` must outlive this. Check ssl() for null before use.
-    connection(bssl::UniquePtr<SSL> ssl, role side, wire& under, std::string server_name)
+    template <class Wire>
+    connection(bssl::UniquePtr<SSL> ssl, role side, Wire& under, std::string server_name)
         : ssl_(std::move(ssl)), wire_(under), side_(side), server_name_(std::move(server_name)) {
-        auto bio = make_wire_bio(wire_);
+        auto bio = make_wire_bio(under);
         if (ssl_ == nullptr || bio == nullptr) {
             ssl_ = nullptr;
             return;
@@ -73,6 +75,13 @@ public:
     [[nodiscard]] const std::string& details() const noexcept { return details_; }
     [[nodiscard]] const std::string& server_name() const noexcept { return server_name_; }
     [[nodiscard]] const std::vector<std::uint16_t>& shared_ciphers() const noexcept { return shared_ciphers_; }
+    // Plaintext that was read while looking for an alert, and waits for whoever reads.
+    [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
+    // Would a read only ask the wire for more?
+    [[nodiscard]] bool needs_input() const noexcept {
+        return established_ && read_end_ == stream_end::open && !read_shut_ && held_.empty() &&
+               ::SSL_has_pending(ssl_.get()) == 0;
+    }
     // Plaintext that a read gives without any input.
     [[nodiscard]] std::size_t buffered() const noexcept {
         return read_shut_ ? 0 : held_.size() + static_cast<std::size_t>(::SSL_pending(ssl_.get()));
@@ -104,7 +113,9 @@ public:
             ::SSL_set_msg_callback(ssl_.get(), nullptr);
             wire_.wait_after_refusal(true);
             settle_output();
-            return {.error = write_failure_};
+            // Our last flight is lost: the peer waits for it, and nothing will come.
+            if (write_failure_) end(is_reset(write_failure_) ? stream_end::reset : stream_end::failed, write_failure_);
+            return {.error = read_end_ != stream_end::open ? read_failure_ : write_failure_};
         }
         const progress stop = stopped(result);
         // Nobody can answer any more: what the transport said is the reason, unless the peer sent an alert.
@@ -118,38 +129,49 @@ public:
 
     // Into a non-empty range: bytes; or 0 with nothing wanted and no error: close_notify, or reading was shut down by the caller.
     progress read(std::span<std::byte> into) {
-        if (into.empty() || read_shut_) return {};
-        if (!held_.empty()) return {.bytes = held_.take(into)};
-        if (read_end_ != stream_end::open) return {.error = read_failure_};
-        if (!established_) {
-            if (const progress step = handshake(); step.error || step.wants != want::nothing) return step;
+        progress done;
+        done.bytes = read(into, [&](const progress& other) { return done = other, done.bytes; });
+        return done;
+    }
+    // The same for who cannot wait for a `progress` to be made: returns the bytes, or what `otherwise` makes of anything else.
+    template <class Otherwise>
+    std::size_t read(std::span<std::byte> into, Otherwise&& otherwise) {
+        if (!established_ || read_end_ != stream_end::open || read_shut_ || !held_.empty() || into.empty()) {
+            return otherwise(read_slowly(into));
         }
-        return read_record(into);
+        const int result = read_call(into);
+        return result > 0 ? static_cast<std::size_t>(result) : otherwise(stopped(result));
     }
 
     // Accepts up to `batch_plaintext` bytes; what is accepted is sealed and will leave in order.
     progress write(std::span<const std::byte> from, std::size_t records_to_follow = 0) {
-        if (from.empty()) return {};
-        if (const auto refused = write_refusal()) return {.error = refused};
+        progress done;
+        done.bytes = write(from, records_to_follow, [&](const progress& other) { return done = other, done.bytes; });
+        return done;
+    }
+    template <class Otherwise>
+    [[gnu::always_inline]] std::size_t write(std::span<const std::byte> from, std::size_t records_to_follow,
+                                             Otherwise&& otherwise) {
+        if (from.empty()) return 0;
+        if (write_shut_ || write_failure_) return otherwise(progress{.error = write_refusal()});
         if (!established_) {
-            if (const progress step = handshake(); step.error || step.wants != want::nothing) return step;
+            if (const progress step = handshake(); step.error || step.wants != want::nothing) return otherwise(step);
         }
         const std::size_t size = std::min(from.size(), batch_plaintext);
-        wire_.begin_call();
-        wire_.expect_records((size + record_plaintext_limit - 1) / record_plaintext_limit + records_to_follow);
+        wire_.begin_call((size + record_plaintext_limit - 1) / record_plaintext_limit + records_to_follow);
         const int result = ::SSL_write(ssl_.get(), from.data(), static_cast<int>(size));
-        if (result <= 0) return stopped(result);
+        if (result <= 0) return otherwise(stopped(result));
         settle_output();
-        if (write_failure_) return {.error = write_failure_};
-        return {.bytes = static_cast<std::size_t>(result)};
+        if (write_failure_) return otherwise(progress{.error = write_failure_});
+        return static_cast<std::size_t>(result);
     }
 
     // No write is accepted from here on; close_notify is sealed behind everything written, once, if it may be sent at all: never
-    // before the handshake is complete, and never after a fatal alert (RFC 8446 6.2). One call of SSL_shutdown, never a second.
+    // before the handshake is complete, and never after a fatal alert (RFC 8446 6.2). One call of SSL_shutdown, never a second; said
+    // again once a handshake is complete that was not, it is sealed then.
     progress close_notify() {
-        if (write_shut_) return {};
         write_shut_ = true;
-        if (!established_ || write_failure_) return {};
+        if (!established_ || write_failure_ || close_notify_sealed()) return {};
         wire_.begin_call();
         close_notify_begin_ = wire_.sealed();
         const int result = ::SSL_shutdown(ssl_.get());
@@ -157,6 +179,13 @@ public:
         close_notify_end_ = wire_.sealed();
         settle_output();
         return {};
+    }
+
+    // An exception came out of the transport between BoringSSL's calls: that is the end of the stream.
+    void fail_by_exception() noexcept {
+        wire_.stop_output();
+        end(stream_end::failed, errc::exception_thrown);
+        if (!write_failure_) write_failure_ = errc::exception_thrown;
     }
 
     // From here on what arrives is thrown away: reads give 0, and drain() is not limited.
@@ -190,44 +219,62 @@ public:
     // To be called when the transport may have refused output: takes note, and if the transport is gone looks for what the peer said
     // before it went, waiting for nothing. An alert is the better reason, and plaintext that came before it stays readable.
     void settle_output() {
-        if (!wire_.output_error() || write_failure_) return;
-        write_failure_ = wire_.output_error();
-        if (!established_ || !is_reset(write_failure_)) return;
-        wire_.wait_after_refusal(false);
-        while (read_end_ == stream_end::open && held_.size() < look_ahead_limit) {
-            const progress step = read_record(held_.room(record_plaintext_limit).first(record_plaintext_limit));
-            if (step.bytes == 0) break;
-            held_.commit(step.bytes);
-        }
-        wire_.wait_after_refusal(true);
-        if (read_shut_ || held_.empty()) held_.clear();
+        if (wire_.output_error() && !write_failure_) output_refused();
     }
 
 private:
     // How much is read ahead in search of an alert.
     static constexpr std::size_t look_ahead_limit = std::size_t{1} << 20;
 
-    progress read_record(std::span<std::byte> into) {
+    [[gnu::noinline]] void output_refused() {
+        write_failure_ = wire_.output_error();
+        if (!established_ || !is_reset(write_failure_)) return;
+        wire_.wait_after_refusal(false);
+        looking_ahead_ = true;
+        while (read_end_ == stream_end::open && held_.size() < look_ahead_limit) {
+            const progress step = read_record(held_.room(record_plaintext_limit).first(record_plaintext_limit));
+            if (step.bytes == 0) break;
+            held_.commit(step.bytes);
+        }
+        looking_ahead_ = false;
+        wire_.wait_after_refusal(true);
+        if (read_shut_ || held_.empty()) held_.clear();
+    }
+
+    int read_call(std::span<std::byte> into) {
         wire_.begin_call();
-        const auto size = std::min(into.size(), static_cast<std::size_t>(std::numeric_limits<int>::max()));
-        const int result = ::SSL_read(ssl_.get(), into.data(), static_cast<int>(size));
+        constexpr std::size_t most = std::numeric_limits<int>::max();
+        return ::SSL_read(ssl_.get(), into.data(), static_cast<int>(std::min(into.size(), most)));
+    }
+
+    progress read_record(std::span<std::byte> into) {
+        const int result = read_call(into);
         if (result > 0) return {.bytes = static_cast<std::size_t>(result)};
         return stopped(result);
     }
 
+    progress read_slowly(std::span<std::byte> into) {
+        if (into.empty() || read_shut_) return {};
+        if (!established_ && held_.empty() && read_end_ == stream_end::open) {
+            if (const progress step = handshake(); held_.empty() && (step.error || step.wants != want::nothing)) return step;
+        }
+        if (!held_.empty()) return {.bytes = held_.take(into)};
+        if (read_end_ != stream_end::open) return {.error = read_failure_};
+        return read_record(into);
+    }
+
     // A call of BoringSSL's did not go through: why? SSL_get_error comes first, before anything can touch the queue.
-    progress stopped(int result) {
+    [[gnu::noinline]] progress stopped(int result) {
         const int kind = ::SSL_get_error(ssl_.get(), result);
         if (wire_.exceptions.any()) {
             clear_error_queue();
-            end(stream_end::failed, errc::exception_thrown);
-            wire_.stop_output();
+            fail_by_exception();
             wire_.exceptions.rethrow();
         }
         if (wire_.input() == input_state::ended || wire_.input_error() == errc::truncated) {
             clear_error_queue();
             // Linux reports a reset once, to whoever asks first; the next read sees an end.
-            if (write_failure_ && wire_.output_error() == std::errc::connection_reset) {
+            if (wire_.output_error() == std::errc::connection_reset) {
                 end(stream_end::reset, wire_.output_error());
             } else {
                 end(stream_end::truncated, established_ ? errc::truncated : errc::handshake_truncated);
@@ -238,9 +285,10 @@ private:
         } else if (kind == SSL_ERROR_WANT_READ) {
             clear_error_queue();
             return {.wants = want::input};
-        } else if (kind == SSL_ERROR_ZERO_RETURN && established_) {
+        } else if (kind == SSL_ERROR_ZERO_RETURN) {
             clear_error_queue();
-            end(stream_end::close_notify, {});
+            if (established_) end(stream_end::close_notify, {});
+            else end(stream_end::truncated, errc::handshake_truncated);
         } else {
             protocol_failed();
         }
@@ -250,38 +298,44 @@ private:
     // A fatal alert, received or sent, or a failure inside BoringSSL.
     void protocol_failed() {
         queued_errors queued = take_error_queue();
-        std::error_code code = queued.first != 0 ? code_from_packed(queued.first) : std::make_error_code(std::errc::protocol_error);
-        if (ERR_GET_LIB(queued.first) == ERR_LIB_SSL && ERR_GET_REASON(queued.first) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-            code = {static_cast<int>(::SSL_get_verify_result(ssl_.get())), verify_category()};
+        std::error_code code =
+            queued.first != 0 ? code_from_packed(queued.first) : std::make_error_code(std::errc::protocol_error);
+        const long refused = ::SSL_get_verify_result(ssl_.get());
+        if (is_ssl_reason(queued.first, SSL_R_CERTIFICATE_VERIFY_FAILED) && refused != X509_V_OK) {
+            code = {static_cast<int>(refused), verify_category()};
             queued.text += " (" + code.message() + ")";
         }
         details_ = std::move(queued.text);
-        if (code.category() == alert_category()) {
+        if (is_peer_alert(queued.first)) {
             wire_.stop_output();  // nothing more may be sent, not even what is pending
         } else {
             alert_sent_ = wire_.sealed() != 0;
         }
-        write_failure_ = code;  // also in place of a broken pipe: this is what broke it
+        // While looking for what broke the connection this is it; a refusal that was told already keeps its name.
+        if (!write_failure_ || looking_ahead_) write_failure_ = code;
         end(stream_end::failed, code);
     }
 
     // The first end that is found stays.
     void end(stream_end how, std::error_code why) noexcept {
         if (read_end_ != stream_end::open) return;
+        if (!why && how != stream_end::close_notify) why = std::make_error_code(std::errc::protocol_error);
         read_end_ = how;
         read_failure_ = why;
         const bool writable = established_ && (how == stream_end::close_notify || how == stream_end::truncated);
         if (!writable && !write_failure_) write_failure_ = why;
     }
 
-    static void on_message(int is_write, int, int content_type, const void* data, std::size_t size, SSL* ssl, void* self) noexcept {
+    static void on_message(int is_write, int, int content_type, const void* data, std::size_t size, SSL* ssl,
+                           void* self) noexcept {
         auto& here = *static_cast<connection*>(self);
         if (content_type != SSL3_RT_HANDSHAKE || (is_write != 0) != (here.side_ == role::client)) return;
-        here.wire_.exceptions.guard(0, [&] {
+        try {
             const std::span message(static_cast<const std::uint8_t*>(data), size);
             if (is_client_hello(message)) here.shared_ciphers_ = usable_ciphers(message, ssl);
-            return 0;
-        });
+        } catch (const std::bad_alloc&) {
+            here.shared_ciphers_.clear();  // information only; the handshake can do without
+        }
     }
 
     bssl::UniquePtr<SSL> ssl_;
@@ -291,6 +345,7 @@ private:
     bool read_shut_ = false;
     bool write_shut_ = false;
     bool alert_sent_ = false;
+    bool looking_ahead_ = false;
     stream_end read_end_ = stream_end::open;
     std::error_code read_failure_;   // what reads say once everything before it was delivered
     std::error_code write_failure_;  // what writes say

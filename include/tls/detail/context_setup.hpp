@@ -63,8 +63,8 @@ inline void free_context_settings(void*, void* settings, CRYPTO_EX_DATA*, int, l
 }
 
 // The server's choice: the first of its own list that the client offers too.
-inline int select_alpn(SSL* ssl, const std::uint8_t** out, std::uint8_t* out_size, const std::uint8_t* offered, unsigned offered_size,
-                       void*) noexcept {
+inline int select_alpn(SSL* ssl, const std::uint8_t** out, std::uint8_t* out_size, const std::uint8_t* offered,
+                       unsigned offered_size, void*) noexcept {
     const auto& own = settings_of(::SSL_get_SSL_CTX(ssl))->alpn;
     if (own.empty()) return SSL_TLSEXT_ERR_NOACK;
     std::uint8_t* chosen = nullptr;
@@ -172,7 +172,7 @@ template <class Options>
         why = queued_failure(std::make_error_code(std::errc::not_enough_memory), "TLS context");
         return nullptr;
     }
-    settings.release();  // the SSL_CTX frees it
+    [[maybe_unused]] const auto* const given_away = settings.release();  // the SSL_CTX frees it
     return ctx;
 }
 

@@ -41,7 +41,8 @@ public:
         while (offset_ == pieces_.front().size()) advance();
         const auto front = pieces_.front().subspan(offset_);
         if (front.size() == left_ || front.size() >= record_plaintext_limit) {
-            const std::size_t whole = front.size() == left_ ? front.size() : front.size() - front.size() % record_plaintext_limit;
+            const std::size_t whole =
+                front.size() == left_ ? front.size() : front.size() - front.size() % record_plaintext_limit;
             return front.first(std::min(whole, batch_plaintext));
         }
         std::size_t size = 0;

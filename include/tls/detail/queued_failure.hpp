@@ -25,14 +25,22 @@ namespace detail {
     return {code, std::move(what), take_error_queue().text};
 }
 
-// What a packed code of BoringSSL's means: memory that ran out, the peer's fatal alert (reasons above 1000 are the alert's
-// number plus 1000), or the code itself.
+// Is the packed code this reason of the SSL library's?
+[[nodiscard]] inline bool is_ssl_reason(std::uint32_t packed, int reason) noexcept {
+    return ERR_GET_LIB(packed) == ERR_LIB_SSL && ERR_GET_REASON(packed) == reason;
+}
+
+// Does the packed code say that the peer sent a fatal alert? Its reason is the alert's number plus SSL_AD_REASON_OFFSET then.
+[[nodiscard]] inline bool is_peer_alert(std::uint32_t packed) noexcept {
+    return ERR_GET_LIB(packed) == ERR_LIB_SSL && ERR_GET_REASON(packed) >= SSL_AD_REASON_OFFSET;
+}
+
+// What a packed code of BoringSSL's means: memory that ran out, the peer's fatal alert, or the code itself. An alert with the number 0
+// keeps its packed code: as an error code of its own it would say that there is no error.
 [[nodiscard]] inline std::error_code code_from_packed(std::uint32_t packed) noexcept {
     const int reason = ERR_GET_REASON(packed);
     if (reason == ERR_R_MALLOC_FAILURE) return std::make_error_code(std::errc::not_enough_memory);
-    if (ERR_GET_LIB(packed) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET) {
-        return {reason - SSL_AD_REASON_OFFSET, alert_category()};
-    }
+    if (is_peer_alert(packed) && reason != SSL_AD_REASON_OFFSET) return {reason - SSL_AD_REASON_OFFSET, alert_category()};
     return {static_cast<int>(packed), ssl_category()};
 }
 

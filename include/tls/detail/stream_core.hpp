@@ -38,7 +38,9 @@ public:
     using time_point = std::chrono::steady_clock::time_point;
 
     stream_core(Socket&& under, new_connection made)
-        : socket(std::forward<Socket>(under)), wire(socket), tls(std::move(made.ssl), made.side, wire, std::move(made.server_name)) {}
+        : socket(std::forward<Socket>(under)),
+          wire(socket),
+          tls(std::move(made.ssl), made.side, wire, std::move(made.server_name)) {}
     stream_core(const stream_core&) = delete;
     stream_core& operator=(const stream_core&) = delete;
 
@@ -60,72 +62,78 @@ public:
 
     void handshake(std::error_code& ec) {
         if (!begin(ec)) return;
-        finish_read(with_output([&] { return tls.handshake(); }), ec);
-        // A flight that is still here would keep the peer waiting while the caller believes that all is said.
-        if (!ec) flushed(ec);
+        failing_by_exception([&] {
+            finish_read(with_output([&] { return tls.handshake(); }), ec);
+            // A flight that is still here would keep the peer waiting while the caller believes that all is said.
+            if (!ec) flushed(ec);
+        });
     }
 
     std::size_t read_some(std::span<std::byte> into, std::error_code& ec) {
-        if (into.empty()) return ec.clear(), 0;
-        if (!begin(ec)) return 0;
-        if (wire.pending().empty()) return finish_read(tls.read(into), ec);
-        return finish_read(with_output([&] { return tls.read(into); }), ec);
+        if (!begin(ec) || into.empty()) return without_open(into.empty(), ec);
+        if (wire.pending().empty()) return tls.read(into, [&](const progress& other) { return finish_read(other, ec); });
+        return failing_by_exception([&] { return finish_read(with_output([&] { return tls.read(into); }), ec); });
     }
 
     std::size_t write_some(std::span<const std::byte> from, std::error_code& ec) {
-        if (from.empty()) return ec.clear(), 0;
-        if (!begin(ec) || !ready_to_write(ec)) return 0;
-        return finish_write(tls.write(from), ec);
+        if (!begin(ec) || from.empty()) return without_open(from.empty(), ec);
+        if (!wire.pending().empty() && !ready_to_write(ec)) return 0;
+        const std::size_t done = tls.write(from, 0, [&](const progress& other) { return finish_read(other, ec); });
+        return wire.pending().empty() ? done : finish_write({.bytes = done}, ec);
     }
 
     std::size_t write(std::span<const std::byte> from, std::error_code& ec) {
-        std::size_t done = write_some(from, ec);
-        while (!ec && done < from.size()) done += write_some(from.subspan(done), ec);
+        std::size_t done = 0;
+        do done += write_some(from.subspan(done), ec);
+        while (!ec && done < from.size());
         return done;
     }
 
     // Full records, however the bytes are cut into pieces.
     std::size_t write(std::span<const std::span<const std::byte>> pieces, std::error_code& ec) {
         gather records(pieces);
-        ec.clear();
-        if (records.left() == 0 || !begin(ec) || !ready_to_write(ec)) return 0;
-        std::size_t done = 0;
-        while (!ec && records.left() != 0) {
-            if (wire.output_blocked() && !flushed(ec)) break;
-            const auto next = records.next();
-            const progress step = tls.write(next, records_in(records.left()) - records_in(next.size()));
-            // Records that wait for the ones behind them are not sent yet, and not stuck either.
-            const bool last = step.bytes == records.left() || step.bytes == 0;
-            done += last || wire.output_blocked() ? finish_write(step, ec) : step.bytes;
-            records.taken(step.bytes);
-        }
-        return done;
+        if (!begin(ec) || records.left() == 0) return without_open(records.left() == 0, ec);
+        return failing_by_exception([&] {
+            std::size_t done = 0;
+            if (!ready_to_write(ec)) return done;
+            while (!ec && records.left() != 0) {
+                if (wire.output_blocked() && !flushed(ec)) break;
+                const auto next = records.next();
+                const progress step = tls.write(next, records_in(records.left()) - records_in(next.size()));
+                // Records that wait for the ones behind them are not sent yet, and not stuck either.
+                const bool last = step.bytes == records.left() || step.bytes == 0;
+                done += last || wire.output_blocked() ? finish_write(step, ec) : step.bytes;
+                records.taken(step.bytes);
+            }
+            return done;
+        });
     }
 
     bool flush(std::error_code& ec) {
         if (!begin(ec)) return false;
-        const bool done = flushed(ec) && !ec;
-        if (ec == std::errc::operation_would_block) ec.clear();
-        if (!done) return false;
-        if constexpr (requires { { socket.flush(ec) } -> std::same_as<bool>; }) {
-            const bool below = socket.flush(ec);
-            if (!below) wants_ = want::output;
-            return below;
-        } else {
-            return true;
-        }
+        return failing_by_exception([&] {
+            const bool done = flushed(ec) && !ec && flushed_below(ec);
+            if (ec == std::errc::operation_would_block) ec.clear();
+            return done;
+        });
     }
 
     [[nodiscard]] std::size_t pending_output() const noexcept {
         std::size_t below = 0;
-        if constexpr (requires { { socket.pending_output() } -> std::same_as<std::size_t>; }) below = socket.pending_output();
+        if constexpr (requires {
+                          { socket.pending_output() } -> std::same_as<std::size_t>;
+                      })
+            below = socket.pending_output();
         return wire.pending().size() + below;
     }
 
     [[nodiscard]] bool input_buffered() const noexcept {
         bool below = false;
-        if constexpr (requires { { socket.input_buffered() } -> std::same_as<bool>; }) below = socket.input_buffered();
-        return below || tls.buffered() != 0;
+        if constexpr (requires {
+                          { socket.input_buffered() } -> std::same_as<bool>;
+                      })
+            below = socket.input_buffered();
+        return below || wire.input_buffered() || tls.buffered() != 0;
     }
 
     shutdown_result shut_reading(std::error_code& ec) {
@@ -141,54 +149,24 @@ public:
     shutdown_result close_by_steps(closing::goal goal, const shutdown_options& options, std::error_code& ec) {
         if (closed_ && goal == closing::goal::close) return ec.clear(), closing_.result();
         if (!begin(ec)) return closing_.result();
-        const restore_deadlines restore(*this);
-        closing_.begin(goal, options, now(socket), std::min(read_deadline_, write_deadline_));
-        const time_point limit = closing_.deadline();
-        for (;;) {
-            const time_point turn = closing_.receives() ? end_of_turn(limit) : limit;
-            wire.set_deadlines(turn, turn);
-            bool moved = true;
-            switch (closing_.next(tls, now(socket))) {
-                case closing_step::send: moved = send_step(limit); break;
-                case closing_step::receive:
-                    wire.set_deadlines(limit, limit);
-                    moved = drain_step();
-                    if (!moved) wants_ = want::input;
-                    break;
-                case closing_step::drop:
-                    wire.set_deadlines(limit, limit);
-                    moved = drop_step();
-                    if (!moved) wants_ = want::input;
-                    break;
-                case closing_step::shut_write:
-                    wire.set_deadlines(limit, limit);
-                    socket.shutdown(shutdown_mode::write, ec);
-                    moved = is_final(ec);
-                    if (moved) closing_.transport_shut(tls, ec);
-                    break;
-                case closing_step::shut_both:
-                    wire.set_deadlines(limit, limit);
-                    socket.shutdown(shutdown_mode::both, ec);
-                    moved = is_final(ec);
-                    if (moved) closing_.both_sides_shut();
-                    break;
-                case closing_step::close:
-                    wire.set_deadlines(limit, limit);
-                    socket.close(ec);
-                    moved = is_final(ec);
-                    if (moved) closing_.socket_closed(ec);
-                    closed_ = closed_ || moved;
-                    break;
-                case closing_step::done: wants_ = want::nothing; return ec = closing_.error(), closing_.result();
+        return failing_by_exception([&] {
+            const restore_deadlines restore(*this);
+            closing_.begin(goal, options, now(socket), std::min(read_deadline_, write_deadline_));
+            const time_point limit = closing_.deadline();
+            for (;;) {
+                const time_point turn = closing_.receives() ? end_of_turn(limit) : limit;
+                wire.set_deadlines(turn, turn);
+                const closing_step step = closing_.next(tls, now(socket));
+                if (step == closing_step::done) return finish_close(options, ec);
+                if (carry_out(step, limit, ec)) continue;
+                if (now(socket) >= limit) {
+                    closing_.waited_in_vain();
+                } else if (wire.blocked_by() != std::errc::timed_out || ec == std::errc::operation_would_block) {
+                    ec = std::make_error_code(std::errc::operation_would_block);
+                    return closing_.result();
+                }
             }
-            if (moved) continue;
-            if (now(socket) >= limit) {
-                closing_.waited_in_vain();
-            } else if (wire.blocked_by() != std::errc::timed_out || ec == std::errc::operation_would_block) {
-                ec = std::make_error_code(std::errc::operation_would_block);
-                return closing_.result();
-            }
-        }
+        });
     }
 
     void abort() noexcept {
@@ -214,7 +192,13 @@ private:
     class restore_deadlines {
     public:
         explicit restore_deadlines(stream_core& core) noexcept : core_(core) {}
-        ~restore_deadlines() { core_.wire.set_deadlines(core_.read_deadline_, core_.write_deadline_); }
+        ~restore_deadlines() {
+            try {
+                core_.wire.set_deadlines(core_.read_deadline_, core_.write_deadline_);
+            } catch (...) {
+                core_.tls.fail_by_exception();  // who cannot be given a deadline cannot be waited for
+            }
+        }
         restore_deadlines(const restore_deadlines&) = delete;
         restore_deadlines& operator=(const restore_deadlines&) = delete;
 
@@ -223,10 +207,31 @@ private:
     };
 
     bool begin(std::error_code& ec) {
-        ec.clear();
+        reset(ec);
         wants_ = want::nothing;
         if (closed_) ec = errc::not_open;
         return !closed_;
+    }
+
+    // The answer to a call that needs no connection: an empty range is no error even in a closed stream.
+    std::size_t without_open(bool nothing_to_do, std::error_code& ec) {
+        clear_error_queue();
+        if (nothing_to_do) ec.clear();
+        return 0;
+    }
+
+    // An exception that comes out of the socket comes out of the stream, once; the stream has failed then. Where the socket is called
+    // below BoringSSL the connection sees to that.
+    template <class Call>
+    auto failing_by_exception(Call&& call) {
+        try {
+            return call();
+        } catch (...) {
+            clear_error_queue();
+            tls.fail_by_exception();
+            closing_.broken_off();
+            throw;
+        }
     }
 
     // --- waiting ---
@@ -235,17 +240,19 @@ private:
     [[nodiscard]] time_point end_of_turn(time_point limit) const {
         if constexpr (pollable_socket<socket_type>) {
             return time_point::min();
-        } else {
+        } else if constexpr (deadline_socket<socket_type>) {
             return std::min(limit, saturating_sum(now(socket), turn_length));
+        } else {
+            return limit;
         }
     }
 
-    // Neither direction moved within its turn: waits for either. False when that is impossible or the time is over.
-    bool wait_for_either(time_point limit) {
+    // Neither direction moved within its turn: waits for either. False when that is impossible, and when the time is over.
+    bool wait_for_either(time_point limit, std::error_code& ec) {
         if (wire.blocked_by() != std::errc::timed_out || now(socket) >= limit) return false;
         if constexpr (pollable_socket<socket_type>) {
-            std::error_code ec;
             socket.wait_either(limit, ec);
+            clear_error_queue();
             return !ec;
         } else {
             return true;  // the turns wait by themselves
@@ -264,7 +271,13 @@ private:
             tls.settle_output();
             if (wire.pending().empty()) break;
             const progress step = receive();
-            if (step.wants == want::nothing || !wait_for_either(limit)) return step;
+            if (step.wants == want::nothing) return step;
+            std::error_code ec;
+            if (wait_for_either(limit, ec)) continue;
+            if (ec && ec != std::errc::timed_out) return {.error = ec};
+            // Only sending has run out of its time.
+            if (wire.blocked_by() == std::errc::timed_out && limit < read_deadline_) break;
+            return step;
         }
         wire.set_deadlines(read_deadline_, write_deadline_);
         return receive();
@@ -273,6 +286,7 @@ private:
     // --- endings of calls ---
 
     std::size_t finish_read(const progress& step, std::error_code& ec) {
+        clear_error_queue();  // not every way to here has led through BoringSSL
         if (step.wants != want::nothing) {
             // In a handshake the peer waits for our flight first.
             wants_ = !tls.established() && !wire.pending().empty() ? want::output : want::input;
@@ -287,7 +301,7 @@ private:
     std::size_t finish_write(const progress& step, std::error_code& ec) {
         if (step.bytes == 0) return finish_read(step, ec);
         if (wire.pending().empty()) return step.bytes;
-        if (!wire.output_blocked()) wire.flush();
+        if (!wire.output_blocked()) failing_by_exception([&] { wire.flush(); });
         tls.settle_output();
         if (tls.transport_refuses()) {
             ec = tls.write_failure();
@@ -302,9 +316,11 @@ private:
     // What is here goes as far as it can without waiting: an alert, when a call has failed. A close sends the rest.
     void send_without_waiting() {
         if (wire.pending().empty()) return;
-        const restore_deadlines restore(*this);
-        wire.set_deadlines(time_point::min(), time_point::min());
-        wire.flush();
+        failing_by_exception([&] {
+            const restore_deadlines restore(*this);
+            wire.set_deadlines(time_point::min(), time_point::min());
+            wire.flush();
+        });
     }
 
     // Nothing is here that the socket has not taken; else ec says why, and wants() what for.
@@ -322,45 +338,123 @@ private:
     }
 
     bool ready_to_write(std::error_code& ec) {
+        clear_error_queue();
         ec = tls.write_refusal();
-        return !ec && flushed(ec) && !ec;
+        return !ec && failing_by_exception([&] { return flushed(ec); }) && !ec;
     }
 
-    // --- steps of a close: false when nothing moved ---
+    // The same for what a socket that is a stream itself has accepted.
+    bool flushed_below(std::error_code& ec) {
+        if constexpr (requires {
+                          { socket.flush(ec) } -> std::same_as<bool>;
+                      }) {
+            const bool done = socket.flush(ec);
+            if (!done) wants_ = want::output;
+            return done;
+        } else {
+            return true;
+        }
+    }
+
+    // --- steps of a close: false when nothing moved, wants() tells what must ---
+
+    bool carry_out(closing_step step, time_point limit, std::error_code& ec) {
+        if (step == closing_step::send) return send_step(limit);
+        wire.set_deadlines(limit, limit);
+        switch (step) {
+            case closing_step::receive: return drain_step();
+            case closing_step::drop: return drop_step();
+            case closing_step::sweep: return sweep_step();
+            case closing_step::shut_write:
+                if (!is_final(ec, [&] { socket.shutdown(shutdown_mode::write, ec); })) return false;
+                closing_.transport_shut(tls, ec);
+                return true;
+            case closing_step::shut_both:
+                if (!is_final(ec, [&] { socket.shutdown(shutdown_mode::both, ec); })) return false;
+                closing_.both_sides_shut(ec);
+                return true;
+            default:
+                if (!is_final(ec, [&] { socket.close(ec); })) return false;
+                closing_.socket_closed(ec);
+                return closed_ = true;
+        }
+    }
 
     bool send_step(time_point limit) {
-        const bool both_ways = closing_.receives() && tls.established() && tls.read_end() == stream_end::open &&
-                               !closing_.result().limit_reached;
-        if (!both_ways) wire.set_deadlines(limit, limit);
+        const closing_step meanwhile = closing_.meanwhile(tls);
+        if (meanwhile == closing_step::done) wire.set_deadlines(limit, limit);
         wire.flush();
         tls.settle_output();
         if (wire.pending().empty()) return true;
+        bool moved = false;
+        std::error_code ec;
+        if (meanwhile == closing_step::receive) moved = drain_step();
+        if (meanwhile == closing_step::drop) moved = drop_step();
+        if (!moved && meanwhile != closing_step::done) moved = wait_for_either(limit, ec);
+        if (ec && ec != std::errc::timed_out) closing_.waited_in_vain();  // there is no waiting for this socket
         wants_ = want::output;
-        return both_ways && (drain_step() || wait_for_either(limit));
+        return moved || ec;
     }
 
     bool drain_step() {
         const progress step = tls.drain(closing_.allowance());
         closing_.received(tls, step);
+        wants_ = step.wants;
         return step.wants == want::nothing;
     }
 
     bool drop_step() {
-        std::array<std::byte, 4096> dropped;
-        wire.begin_call();
-        const std::size_t n = wire.receive(dropped);
-        if (n == 0 && wire.input() == input_state::blocked) return false;
+        const std::size_t n = drop_input();
+        if (n == 0 && wire.input() == input_state::blocked) {
+            wants_ = want::input;
+            return false;
+        }
         closing_.dropped(n);
         return true;
     }
 
+    bool sweep_step() {
+        wire.set_deadlines(time_point::min(), time_point::min());
+        closing_.swept(wire.may_wait() ? 0 : drop_input());
+        return true;
+    }
+
+    // Takes from the transport, not through TLS, what may be dropped.
+    std::size_t drop_input() {
+        std::array<std::byte, 4096> dropped;
+        const auto most = std::span(dropped).first(std::min(closing_.allowance(), dropped.size()));
+        wire.begin_call();
+        if (most.empty()) return 0;
+        const std::size_t here = wire.take_received(most);
+        return here != 0 ? here : wire.receive(most);
+    }
+
     // The socket's own shutdown or close has come to an end: a stream below that does not block wants to be called again.
-    bool is_final(std::error_code& ec) {
+    template <class Call>
+    bool is_final(std::error_code& ec, Call&& call) {
+        do call();
+        while (ec == std::errc::interrupted);
+        clear_error_queue();
         if (ec != std::errc::operation_would_block) return true;
-        if constexpr (requires { { socket.wants() } -> std::same_as<want>; }) wants_ = socket.wants();
+        if constexpr (requires {
+                          { socket.wants() } -> std::same_as<want>;
+                      })
+            wants_ = socket.wants();
         const bool too_late = now(socket) >= closing_.deadline();
         if (too_late) ec = std::make_error_code(std::errc::timed_out);
         return too_late;
+    }
+
+    // TLS has ended; where the transport goes on, what a stream below has accepted must be out before that is said.
+    shutdown_result finish_close(const shutdown_options& options, std::error_code& ec) {
+        wants_ = want::nothing;
+        ec = closing_.error();
+        shutdown_result result = closing_.result();
+        if (!ec && options.keep_transport_open && !closed_ && !flushed_below(ec)) {
+            if (!ec) ec = std::make_error_code(std::errc::operation_would_block);
+            result.close_notify_sent = false;
+        }
+        return result;
     }
 
     time_point read_deadline_ = never;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// What lies under BoringSSL: a BIO of our own whose other side is a `wire`.
+// What lies under BoringSSL: a BIO of our own whose other side is a wire. `wire` is what all of them have in common.
 //
 // BoringSSL frees a record as soon as the BIO returns, so a wire takes every record whole and keeps what the transport does not take
 // at once. SSL never sees "want write": no write is left unfinished, no alert meets a full socket, and a call that is repeated may
@@ -14,6 +14,7 @@
 #include <tls/detail/buffer.hpp>
 #include <tls/detail/callback.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -44,10 +45,11 @@ public:
 
     // --- what BoringSSL calls ---
 
-    // Puts received bytes into the range: at least 1, or 0 and input() tells why.
-    virtual std::size_t receive(std::span<std::byte> into) = 0;
-    // Takes a whole record, or a whole flight of them.
-    virtual void send(std::span<const std::byte> records) = 0;
+    // Each wire has these three, called directly:
+    //
+    //     std::size_t take_received(std::span<std::byte> into) noexcept;  // bytes that are here already, or 0
+    //     std::size_t receive(std::span<std::byte> into);                 // at least 1 byte, or 0 and input() tells why
+    //     void send(std::span<const std::byte> records);                  // takes a whole record, or a whole flight of them
 
     // --- what the connection and the faces ask ---
 
@@ -61,10 +63,12 @@ public:
     [[nodiscard]] std::uint64_t sealed() const noexcept { return sealed_; }
     [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
 
-    // Before each call of BoringSSL's: forgets why the last one got no input.
-    void begin_call() noexcept { input_ = input_state::flowing; }
-    // How many records of application data the coming call will make, so that they can leave together.
-    void expect_records(std::size_t count) noexcept { expected_records_ = count; }
+    // Before each call of BoringSSL's: forgets why the last one got no input. `records`: how many records of application data the call
+    // will make, and others right behind it, so that they can leave together.
+    void begin_call(std::size_t records = 0) noexcept {
+        input_ = input_state::flowing;
+        expected_records_ = records;
+    }
     // Is input worth waiting for once the transport has refused output? Not in a handshake, where the peer waits for us, and not while
     // something is looked for.
     void wait_after_refusal(bool on) noexcept { waits_after_refusal_ = on; }
@@ -73,9 +77,6 @@ public:
         stopped_ = true;
         pending_.clear();
     }
-    // Bytes that were received and belong to nobody yet: after close_notify they are not TLS.
-    [[nodiscard]] virtual std::vector<std::byte> surplus() const = 0;
-
     kept_exception exceptions;  // thrown by the transport below BoringSSL's frames
 
 protected:
@@ -96,22 +97,26 @@ protected:
 // The wire of faces that carry the bytes themselves: the public engine, and whoever builds on it.
 class buffered_wire final : public wire {
 public:
-    std::size_t receive(std::span<std::byte> into) override {
-        if (const std::size_t n = received_.take(into); n != 0) return n;
+    std::size_t take_received(std::span<std::byte> into) noexcept { return received_.take(into); }
+
+    std::size_t receive(std::span<std::byte>) {
         input_ = end_;
         return 0;
     }
 
-    void send(std::span<const std::byte> records) override {
+    void send(std::span<const std::byte> records) {
         sealed_ += records.size();
         if (!stopped_) pending_.append(records);
     }
 
-    [[nodiscard]] std::vector<std::byte> surplus() const override {
+    // Bytes that were received and belong to nobody yet: after close_notify they are not TLS.
+    [[nodiscard]] std::vector<std::byte> surplus() const {
         const auto rest = received_.bytes();
         return {rest.begin(), rest.end()};
     }
 
+    // Nothing is here, and more may come.
+    [[nodiscard]] bool is_dry() const noexcept { return received_.empty() && end_ == input_state::blocked; }
     [[nodiscard]] std::span<std::byte> input_space() { return received_.room(input_room); }
     void input_received(std::size_t n) noexcept { received_.commit(n); }
     void input_ended() noexcept {
@@ -119,10 +124,12 @@ public:
     }
     void input_failed(std::error_code why) noexcept {
         if (end_ != input_state::blocked) return;
-        end_ = input_state::failed;
+        end_ = why ? input_state::failed : input_state::ended;
         input_error_ = why;
     }
+    // A fatal alert may have emptied pending() while a send was under way.
     void output_sent(std::size_t n) noexcept {
+        n = std::min(n, pending_.size());
         sent_ += n;
         pending_.consume(n);
     }
@@ -137,24 +144,31 @@ private:
 
 // --- the BIO ---
 
-inline int wire_bio_read(BIO* bio, char* into, int size) noexcept {
-    ::BIO_clear_retry_flags(bio);
-    auto* const under = static_cast<wire*>(::BIO_get_data(bio));
-    if (under == nullptr || size <= 0) return -1;
-    const auto n = under->exceptions.guard(std::size_t{0}, [&] {
-        return under->receive(std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size))));
-    });
+// One set of callbacks for each type of wire, so that its members are called directly; `size` is never 0 (BIO_read, BIO_write). The retry flag is looked at only when a read
+// gives nothing, so it is set then.
+
+template <class Wire>
+int wire_bio_receive(BIO* bio, Wire& under, std::span<std::byte> into) noexcept {
+    const auto n = under.exceptions.guard(std::size_t{0}, [&] { return under.receive(into); });
     if (n != 0) return static_cast<int>(n);
-    if (under->input() == input_state::blocked) ::BIO_set_retry_read(bio);
-    return under->input() == input_state::ended ? 0 : -1;
+    ::BIO_clear_retry_flags(bio);
+    if (under.input() == input_state::blocked) ::BIO_set_retry_read(bio);
+    return under.input() == input_state::ended ? 0 : -1;
 }
 
-inline int wire_bio_write(BIO* bio, const char* from, int size) noexcept {
-    ::BIO_clear_retry_flags(bio);
-    auto* const under = static_cast<wire*>(::BIO_get_data(bio));
-    if (under == nullptr || size <= 0) return -1;
-    return under->exceptions.guard(-1, [&] {
-        under->send(std::as_bytes(std::span(from, static_cast<std::size_t>(size))));
+template <class Wire>
+int wire_bio_read(BIO* bio, char* into, int size) noexcept {
+    auto& under = *static_cast<Wire*>(::BIO_get_data(bio));
+    const auto room = std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size)));
+    const std::size_t n = under.take_received(room);
+    return n != 0 ? static_cast<int>(n) : wire_bio_receive(bio, under, room);
+}
+
+template <class Wire>
+int wire_bio_write(BIO* bio, const char* from, int size) noexcept {
+    auto& under = *static_cast<Wire*>(::BIO_get_data(bio));
+    return under.exceptions.guard(-1, [&] {
+        under.send(std::as_bytes(std::span(from, static_cast<std::size_t>(size))));
         return size;
     });
 }
@@ -162,12 +176,13 @@ inline int wire_bio_write(BIO* bio, const char* from, int size) noexcept {
 inline long wire_bio_ctrl(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
 // A BIO over `under`, which must outlive it; null when memory ran out.
-[[nodiscard]] inline bssl::UniquePtr<BIO> make_wire_bio(wire& under) {
+template <class Wire>
+[[nodiscard]] bssl::UniquePtr<BIO> make_wire_bio(Wire& under) {
     static const BIO_METHOD* const method = [] {
         BIO_METHOD* const made = ::BIO_meth_new(::BIO_get_new_index(), "tls-stream wire");
         if (made == nullptr) return made;
-        ::BIO_meth_set_read(made, &wire_bio_read);
-        ::BIO_meth_set_write(made, &wire_bio_write);
+        ::BIO_meth_set_read(made, &wire_bio_read<Wire>);
+        ::BIO_meth_set_write(made, &wire_bio_write<Wire>);
         ::BIO_meth_set_ctrl(made, &wire_bio_ctrl);
         return made;
     }();
