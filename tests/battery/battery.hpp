@@ -226,8 +226,8 @@ void play(actor<Face>& self, bool client, first who, std::size_t chunk, std::bar
         together.arrive_and_wait();
         self.shutdown_write();
         self.read(tail_of_both, peer);
+        self.shutdown_both();  // receives the peer's close_notify by itself
         self.read_end();
-        self.shutdown_both();
     } else if ((who == first::client) == client) {
         self.shutdown_write();
         self.read(tail, peer);

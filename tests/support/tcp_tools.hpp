@@ -114,7 +114,7 @@ class signal_storm {
 public:
     signal_storm() {
         count() = 0;
-        struct ::sigaction action {};
+        struct ::sigaction action{};
         action.sa_handler = [](int) { ++count(); };
         ::sigaction(SIGALRM, &action, &action_before_);
         const ::itimerval every{{0, 1000}, {0, 1000}};
@@ -145,7 +145,7 @@ public:
     }
 
 private:
-    struct ::sigaction action_before_ {};
+    struct ::sigaction action_before_{};
 };
 
 }  // namespace tests

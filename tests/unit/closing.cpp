@@ -133,7 +133,7 @@ TEST_CASE("closing: shutdown(both) sends as write does, receives until the peer'
     CHECK(result == shutdown_result{.close_notify_sent = true, .transport_shut_down = true, .peer = stream_end::close_notify});
     CHECK(result.clean());
     CHECK(s.wire() == "data, alert, FIN");
-    CHECK(s.steps(mark) == "write, shutdown write, read, shutdown both");
+    CHECK(s.steps(mark) == "write, shutdown write, read, eof, shutdown both");
     CHECK_FALSE(s.net.a().closed());
     check_reads_end(s.stream, none, stream_end::close_notify);
     check_writes_refused(s.stream, s.net.a(), tls::errc::write_shut_down);
@@ -146,7 +146,7 @@ TEST_CASE("closing: close() is shutdown(both), then the socket", "[closing]") {
     const auto mark = s.mark();
     CHECK(s.stream.close().clean());
     CHECK(s.wire() == "data, alert, FIN, close");
-    CHECK(s.steps(mark) == "write, shutdown write, read, shutdown both, close");
+    CHECK(s.steps(mark) == "write, shutdown write, read, eof, shutdown both, close");
     check_reads_end(s.stream, tls::errc::not_open, stream_end::close_notify);
     check_writes_refused(s.stream, s.net.a(), tls::errc::not_open);
     CHECK(s.peer.account() == "handshake, data 5, close_notify, eof");
@@ -525,6 +525,22 @@ TEST_CASE("closing: a peer that sends without pause does not stretch the limit",
     CHECK(s.net.a().closed());
 }
 
+TEST_CASE("closing: when time is up, what lies there is still taken, but not without end", "[closing]") {
+    session s({.version = any_version()});
+    s.stream.shutdown(shutdown_mode::read);
+    for (int i = 0; i < 4000; ++i) s.peer.send("yyy");
+    s.peer.close_notify();
+    s.work();
+    const auto reads = s.net.a().calls().reads;
+    std::error_code ec;
+    const auto result = s.stream.close({.timeout = 0ms}, ec);
+    CHECK(ec == none);
+    CHECK(result.timed_out);
+    CHECK(result.peer == stream_end::open);
+    CHECK(s.net.a().calls().reads - reads < 3000);
+    CHECK(s.net.a().closed());
+}
+
 // --- limits in size ---
 
 TEST_CASE("closing: drain_limit", "[closing]") {
@@ -872,12 +888,13 @@ TEST_CASE("closing: keep_transport_open sends close_notify and no FIN; release()
 
         auto parts = std::move(s.stream).release();
         CHECK_FALSE(s.stream);
+        const std::string expected = "plain text from here on";
         std::string plain;
         for (const auto b : parts.surplus) plain.push_back(std::to_integer<char>(b));
-        std::array<char, 100> rest{};
-        const auto n = parts.socket.read_some(std::as_writable_bytes(std::span(rest)), ec);
-        plain.append(rest.data(), n);
-        CHECK(plain == "plain text from here on");
+        CHECK(parts.surplus.size() + s.net.a().unread() == expected.size());
+        std::string rest(s.net.a().unread(), '\0');
+        if (!rest.empty()) CHECK(parts.socket.read_some(std::as_writable_bytes(std::span(rest)), ec) == rest.size());
+        CHECK(plain + rest == expected);
         CHECK(parts.socket.write_some(std::as_bytes(std::span("plain", 5)), ec) == 5);
         CHECK_FALSE(s.net.a().closed());
     }
@@ -1032,6 +1049,24 @@ TEST_CASE("closing: after a fatal alert of the peer nothing more is sent", "[clo
     CHECK(ec == none);
     CHECK(s.wire() == (close ? "FIN, close" : "FIN"));
     CHECK(s.net.a().bytes_sent() == s.since);
+}
+
+TEST_CASE("closing: what was pending when the peer's fatal alert came is not sent any more, and that is told", "[closing]") {
+    session s({.version = any_version(), .non_blocking = true});
+    s.net.a().script({.room = 3});
+    std::error_code ec;
+    REQUIRE(s.stream.write("pending", ec) == 7);
+    s.peer.fatal_alert(SSL_AD_INTERNAL_ERROR);
+    s.work();
+    const std::error_code alert{SSL_AD_INTERNAL_ERROR, tls::alert_category()};
+    CHECK(s.read_all(ec).empty());
+    CHECK(ec == alert);
+    s.net.a().add_room(1000);
+    const auto result = s.stream.close(ec);
+    CHECK(ec == alert);
+    CHECK(result == shutdown_result{.transport_shut_down = true, .peer = stream_end::failed});
+    CHECK(s.net.a().bytes_sent() == s.since + 3);
+    CHECK(s.net.a().closed());
 }
 
 TEST_CASE("closing: after a fatal alert of our own nothing more is sent but the alert", "[closing]") {

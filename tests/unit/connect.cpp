@@ -76,8 +76,8 @@ TEST_CASE("connect: a verified stream, without a deadline", "[connect]") {
 }
 
 TEST_CASE("connect: the deadline is cleared before it returns", "[connect]") {
-    const auto version = tls::protocol_version::tls1_3;
-    const one_server server([version](tls::tcp_socket socket) { echo(std::move(socket), version); });
+    constexpr auto version = tls::protocol_version::tls1_3;
+    const one_server server([](tls::tcp_socket socket) { echo(std::move(socket), version); });
     const auto deadline = tests::in(2s);
     auto stream = tls::connect("127.0.0.1", server.port(), tests::client_of(version), deadline);
     while (tests::clock::now() < deadline) std::this_thread::yield();

@@ -351,7 +351,8 @@ TEST_CASE("F04 tcp_socket: signals do not end a call that waits without a deadli
     auto writer = tests::signal_storm::afterwards([&] { b.shutdown(tls::shutdown_mode::write); });
     std::vector<char> sink(65536);
     std::error_code ec;
-    while (a.read_some(sink, ec) != 0) {}
+    while (a.read_some(sink, ec) != 0) {
+    }
     writer.join();
     CHECK_FALSE(ec);
 
@@ -535,8 +536,8 @@ TEST_CASE("tcp_socket: release gives the descriptor away, open and as it is") {
 }
 
 TEST_CASE("F78 tcp_socket: no SIGPIPE, whatever its disposition") {
-    struct ::sigaction before {};
-    struct ::sigaction deadly {};
+    struct ::sigaction before{};
+    struct ::sigaction deadly{};
     deadly.sa_handler = SIG_DFL;
     REQUIRE(::sigaction(SIGPIPE, &deadly, &before) == 0);
     for (const auto when : {tls::never, tests::patience()}) {

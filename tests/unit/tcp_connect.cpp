@@ -34,9 +34,9 @@ namespace {
 struct resolver {
     std::mutex mutex;
     std::condition_variable changed;
-    bool silent = true;   // "silent.test" gets no answer
-    int waiting = 0;      // calls that are in there
-    int calls = 0;        // all for names in ".test"
+    bool silent = true;  // "silent.test" gets no answer
+    int waiting = 0;     // calls that are in there
+    int calls = 0;       // all for names in ".test"
     std::thread::id thread;
     bool takes_signals = true;
 

@@ -20,8 +20,8 @@ static_assert(tls::socket<tcp_stream> && tls::deadline_socket<tcp_stream> && tls
 static_assert(tls::socket<tls::stream<tcp_stream>>);
 
 template <class T>
-inline constexpr bool moves_only = std::is_nothrow_move_constructible_v<T> && !std::is_copy_constructible_v<T> &&
-                                   !std::is_copy_assignable_v<T>;
+inline constexpr bool moves_only =
+    std::is_nothrow_move_constructible_v<T> && !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T>;
 static_assert(moves_only<tls::tcp_socket> && moves_only<tls::tcp_listener>);
 static_assert(moves_only<tcp_stream> && moves_only<tls::stream<tls::tcp_socket&>>);
 static_assert(std::is_nothrow_destructible_v<tcp_stream>);

@@ -20,6 +20,4 @@ public:
 #endif
 };
 
-void use(const tls::client_context& client) {
-    tls::stream<incomplete> s(incomplete(), client, "example.test");
-}
+void use(const tls::client_context& client) { tls::stream<incomplete> s(incomplete(), client, "example.test"); }
