@@ -137,7 +137,8 @@ bool inspect(const arguments& given) {
     // Connecting: name resolution, TCP and TLS under one deadline.
     const auto deadline = std::chrono::steady_clock::now() + given.timeout;
     demo::wire_log log;
-    tls::tcp_socket socket = tls::tcp_socket::connect(host, port, deadline);
+    // Our own server by its address: a bare system may not know the name.
+    tls::tcp_socket socket = tls::tcp_socket::connect(server ? "127.0.0.1" : host, port, deadline);
     const auto connected = std::chrono::steady_clock::now();
     const std::string target = host + " port " + std::to_string(port) + " (" + to_string(socket.remote_endpoint()) + ")";
     stream session(demo::recording_socket(std::move(socket), log), context, host);

@@ -118,6 +118,7 @@ public:
     // The transport's write side was shut down, or could not be.
     void transport_shut(const detail::connection& tls, std::error_code ec) noexcept {
         write_side_ = ec == std::errc::timed_out ? side::out_of_time : side::shut;
+        if (write_side_ == side::out_of_time) result_.timed_out = true;
         result_.transport_shut_down = !ec && !tls.transport_refuses();
         transport_error_ = ec;
     }

@@ -207,8 +207,9 @@ void play(actor<Face>& self, bool client, first who, std::size_t chunk, std::bar
     constexpr unsigned server_seed = 2000;
     const unsigned peer = client ? server_seed : client_seed;
     const std::size_t tail = std::min<std::size_t>(40 * chunk + 3, 40'000);
-    // Nobody reads while both write: it must fit into a socketpair's buffer, which counts every send as several hundred bytes.
-    const std::size_t tail_of_both = chunk < 17 ? 4 : tail;
+    // Nobody reads while both write: it must fit into a quarter of a socketpair's buffer, from where on poll(2) says that there is no
+    // room; and each send counts as several hundred bytes there.
+    const std::size_t tail_of_both = chunk <= 17 ? chunk : tail;
     constexpr std::size_t over_a_record = 16385;
 
     self.handshake();
