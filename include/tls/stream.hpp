@@ -107,7 +107,7 @@ public:
     // Bytes or an error, never both: at least 1 byte; 0 into a non-empty range says that the peer's close_notify was read, or that
     // reading was shut down here (read_end() tells which); errc::truncated, that it never came.
     std::size_t read_some(mutable_bytes into, std::error_code& ec) {
-        return core_ ? core_->read_some(into.span(), ec) : opened(ec);
+        return core_ ? core_->read_some(into.span(), ec) : refused(ec);
     }
     std::size_t read_some(mutable_bytes into) {
         return checked("TLS read", [&](std::error_code& ec) { return read_some(into, ec); });
@@ -133,14 +133,14 @@ public:
     // socket that does not block, flush() tells when it is out. Errors: errc::write_shut_down; what ended the stream; an alert that
     // the peer sent before the connection broke.
     std::size_t write_some(const_bytes from, std::error_code& ec) {
-        return core_ ? core_->write_some(from.span(), ec) : opened(ec);
+        return core_ ? core_->write_some(from.span(), ec) : refused(ec);
     }
     std::size_t write_some(const_bytes from) {
         return checked("TLS write", [&](std::error_code& ec) { return write_some(from, ec); });
     }
 
     // Writes all of it; a smaller count comes with an error.
-    std::size_t write(const_bytes from, std::error_code& ec) { return core_ ? core_->write(from.span(), ec) : opened(ec); }
+    std::size_t write(const_bytes from, std::error_code& ec) { return core_ ? core_->write(from.span(), ec) : refused(ec); }
     std::size_t write(const_bytes from) {
         return checked("TLS write", [&](std::error_code& ec) { return write(from, ec); });
     }
@@ -291,6 +291,9 @@ private:
         if (!core_) ec = errc::not_open;
         return core_ != nullptr;
     }
+
+    // The answer of an empty stream to reading and writing.
+    std::size_t refused(std::error_code& ec) const noexcept { return opened(ec), 0; }
 
     [[nodiscard]] std::string details() const { return core_ ? core_->tls.details() : std::string(); }
 

@@ -158,7 +158,7 @@ public:
             if (const progress step = handshake(); step.error || step.wants != want::nothing) return otherwise(step);
         }
         const std::size_t size = std::min(from.size(), batch_plaintext);
-        wire_.begin_call((size + record_plaintext_limit - 1) / record_plaintext_limit + records_to_follow);
+        wire_.begin_call(records_in(size) + records_to_follow);
         const int result = ::SSL_write(ssl_.get(), from.data(), static_cast<int>(size));
         if (result <= 0) return otherwise(stopped(result));
         settle_output();

@@ -19,11 +19,6 @@ namespace tls {
 inline namespace v0 {
 namespace detail {
 
-// How many records that many bytes make.
-[[nodiscard]] constexpr std::size_t records_in(std::size_t bytes) noexcept {
-    return (bytes + record_plaintext_limit - 1) / record_plaintext_limit;
-}
-
 class gather {
 public:
     explicit gather(std::span<const std::span<const std::byte>> pieces) noexcept : pieces_(pieces) {

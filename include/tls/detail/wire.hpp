@@ -30,6 +30,11 @@ inline constexpr std::size_t record_plaintext_limit = 16384;  // RFC 8446 5.1
 inline constexpr std::size_t records_per_batch = 4;           // sent together: one second-level cache full; more bring nothing
 inline constexpr std::size_t batch_plaintext = records_per_batch * record_plaintext_limit;
 
+// How many records that many bytes make.
+[[nodiscard]] constexpr std::size_t records_in(std::size_t bytes) noexcept {
+    return (bytes + record_plaintext_limit - 1) / record_plaintext_limit;
+}
+
 // Did the transport go away, rather than fail in a way of its own?
 [[nodiscard]] inline bool is_reset(std::error_code code) noexcept {
     return code == std::errc::connection_reset || code == std::errc::connection_aborted || code == std::errc::broken_pipe;
@@ -144,8 +149,8 @@ private:
 
 // --- the BIO ---
 
-// One set of callbacks for each type of wire, so that its members are called directly; `size` is never 0 (BIO_read, BIO_write). The retry flag is looked at only when a read
-// gives nothing, so it is set then.
+// One set of callbacks for each type of wire, so that its members are called directly. `size` is never 0: BIO_read and BIO_write see to
+// that. The retry flag is looked at only when a read gives nothing, so it is set then.
 
 template <class Wire>
 int wire_bio_receive(BIO* bio, Wire& under, std::span<std::byte> into) noexcept {
