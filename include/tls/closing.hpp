@@ -120,7 +120,7 @@ public:
         write_side_ = ec == std::errc::timed_out ? side::out_of_time : side::shut;
         if (write_side_ == side::out_of_time) result_.timed_out = true;
         result_.transport_shut_down = !ec && !tls.transport_refuses();
-        transport_error_ = ec;
+        if (ec != std::errc::operation_not_supported) transport_error_ = ec;  // a transport without it: the result says so
     }
     void both_sides_shut(std::error_code ec) noexcept {
         both_sides_ = ec == std::errc::timed_out ? side::out_of_time : side::shut;

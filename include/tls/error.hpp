@@ -41,6 +41,7 @@ enum class errc {
     invalid_versions,      // min_version above max_version, or a version that is none
     socket_misbehaved,     // a socket reported more bytes than it was given, or wrote nothing without an error
     exception_thrown,      // an exception came out of a socket or a callback before; it was rethrown then
+    mismatched_halves,     // join() of a reader and a writer that are not of one stream
 };
 
 // errc's category, "tls".
@@ -159,6 +160,7 @@ public:
             case errc::invalid_versions: return "invalid range of protocol versions";
             case errc::socket_misbehaved: return "the socket reported an impossible number of bytes";
             case errc::exception_thrown: return "an exception ended the stream before";
+            case errc::mismatched_halves: return "the reader and the writer are not of one stream";
         }
         return "unknown error " + std::to_string(value);
     }

@@ -34,6 +34,10 @@ template <class Socket>
 class stream;
 template <class Socket>
 struct released;
+template <class Socket>
+class reader;
+template <class Socket>
+class writer;
 
 }  // namespace v0
 }  // namespace tls

@@ -15,6 +15,7 @@
 #include <tls/detail/new_connection.hpp>
 #include <tls/detail/stream_core.hpp>
 #include <tls/error.hpp>
+#include <tls/fwd.hpp>
 #include <tls/progress.hpp>
 #include <tls/shutdown.hpp>
 #include <tls/socket.hpp>
@@ -33,6 +34,11 @@
 
 namespace tls {
 inline namespace v0 {
+
+namespace detail {
+template <class Socket>
+struct splitting;  // <tls/split.hpp>
+}  // namespace detail
 
 // What is left when TLS has ended on a connection that goes on: the socket, and what it had received beyond close_notify.
 template <class Socket>
@@ -62,7 +68,8 @@ public:
     using time_point = std::chrono::steady_clock::time_point;
 
     static_assert(tls::socket<socket_type>,
-                  "tls::stream<Socket>: Socket must satisfy the concept tls::socket (see <tls/socket.hpp>)");
+                  "tls::stream<Socket>: Socket must satisfy the concept tls::socket (see <tls/socket.hpp>); "
+                  "over a socket of Asio's include <tls/asio.hpp>, of Boost.Asio's <tls/boost_asio.hpp>");
 
     // An empty stream.
     stream() noexcept = default;
@@ -252,8 +259,7 @@ public:
     [[nodiscard]] std::optional<released<Socket>> release(std::error_code& ec) && {
         if (!opened(ec)) return std::nullopt;
         if (core_->is_closed()) ec = errc::not_open;
-        else if (!core_->tls.close_notify_sent() || this->read_end() != stream_end::close_notify || core_->tls.buffered() != 0)
-            ec = errc::not_closed;
+        else if (!core_->is_over()) ec = errc::not_closed;
         if (ec) return std::nullopt;
         core_->set_deadlines(never, never);
         std::optional<released<Socket>> parts(released<Socket>{std::forward<Socket>(core_->socket), core_->wire.surplus()});
@@ -267,8 +273,26 @@ public:
         return *std::move(parts);
     }
 
+    // Says that this was all: shutdown(write), that is everything written, close_notify and FIN, and gives back the half that reads, which
+    // has no write. The stream is empty afterwards. Include <tls/split.hpp> for it. Runs the handshake first, if that is still to be
+    // done, within the stream's own deadlines. Errors: the handshake's and shutdown's; what ended the stream, if close_notify could
+    // not be sent. The reader is empty then, and the stream is as the call that failed left it: read on, call again, or close().
+    [[nodiscard]] reader<Socket> finish(const shutdown_options& options, std::error_code& ec) && {
+        shutdown_result result;
+        return detail::splitting<Socket>::finish(*this, options, ec, result);
+    }
+    [[nodiscard]] reader<Socket> finish(std::error_code& ec) && { return std::move(*this).finish({}, ec); }
+    [[nodiscard]] reader<Socket> finish(const shutdown_options& options = {}) && {
+        std::error_code ec;
+        shutdown_result result;
+        reader<Socket> rest = detail::splitting<Socket>::finish(*this, options, ec, result);
+        if (ec) throw error(ec, "TLS finish", details(), 0, result);
+        return rest;
+    }
+
 private:
     friend class detail::connection_info<stream<Socket>>;
+    friend struct detail::splitting<Socket>;
 
     explicit stream(std::unique_ptr<core> made) noexcept : core_(std::move(made)) {}
 

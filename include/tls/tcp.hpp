@@ -6,12 +6,14 @@
 // No call raises SIGPIPE, fails because of a signal (EINTR), or has trouble with descriptors above 1023. Errors of the system
 // keep their errno, in std::system_category(). Three conditions have one exact code each, whichever call they come from:
 // std::errc::operation_would_block and std::errc::timed_out in the generic category, and errc::not_open for a socket that is
-// closed, moved from or empty. A socket belongs to one thread at a time; interrupt() alone may be called from any other.
+// closed, moved from or empty. A socket belongs to one thread at a time, with two exceptions: one thread may be in its reading calls
+// while another is in its writing calls, with shutdown() beside them; and interrupt() may be called from any thread.
 
 #ifndef TLS_STREAM_TLS_TCP_HPP
 #define TLS_STREAM_TLS_TCP_HPP
 
 #include <tls/bytes.hpp>
+#include <tls/detail/descriptor_io.hpp>
 #include <tls/detail/dial.hpp>
 #include <tls/detail/posix.hpp>
 #include <tls/detail/resolve.hpp>
@@ -22,8 +24,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/types.h>
-#include <sys/uio.h>
 
 #include <atomic>
 #include <cerrno>
@@ -61,34 +61,6 @@ namespace detail {
     if (ec) return {};
     return {host_text(address), port_of(address)};
 }
-
-// Several ranges as the system wants them. It takes the first sixteen that are not empty, which is as many as POSIX promises
-// (_XOPEN_IOV_MAX) and more than the library ever gathers; the rest is for the next call, as with any short count.
-class io_vector {
-public:
-    template <class Byte>
-    explicit io_vector(std::span<const std::span<Byte>> ranges) noexcept {
-        for (const std::span<Byte> range : ranges) {
-            if (range.empty()) continue;
-            if (count_ == most) break;
-            // sendmsg(2) does not write to it; iovec has no const form.
-            parts_[count_++] = {const_cast<std::byte*>(range.data()), range.size()};
-        }
-    }
-
-    [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
-    [[nodiscard]] ::msghdr message() noexcept {
-        ::msghdr header{};
-        header.msg_iov = parts_;
-        header.msg_iovlen = count_;
-        return header;
-    }
-
-private:
-    static constexpr std::size_t most = 16;
-    ::iovec parts_[most];
-    std::size_t count_ = 0;
-};
 
 }  // namespace detail
 
@@ -139,9 +111,7 @@ public:
 
     // recv(2): at least 1 byte, or 0 at the end of the stream. Reading into an empty range does nothing and returns 0.
     std::size_t read_some(mutable_bytes bytes, std::error_code& ec) noexcept {
-        const std::span<std::byte> into = bytes;
-        return transfer(into.empty(), POLLIN, read_deadline_, ec,
-                        [into](int number, int flags) { return ::recv(number, into.data(), into.size(), flags); });
+        return detail::receive(descriptor_.get(), bytes.span(), {read_deadline_, non_blocking_}, ec);
     }
     std::size_t read_some(mutable_bytes into) {
         std::error_code ec;
@@ -152,11 +122,7 @@ public:
 
     // The same into several ranges, in order, by one recvmsg(2).
     std::size_t read_some(std::span<const std::span<std::byte>> into, std::error_code& ec) noexcept {
-        detail::io_vector ranges(into);
-        return transfer(ranges.empty(), POLLIN, read_deadline_, ec, [&ranges](int number, int flags) {
-            ::msghdr message = ranges.message();
-            return ::recvmsg(number, &message, flags);
-        });
+        return detail::receive(descriptor_.get(), into, {read_deadline_, non_blocking_}, ec);
     }
     std::size_t read_some(std::span<const std::span<std::byte>> into) {
         std::error_code ec;
@@ -167,10 +133,7 @@ public:
 
     // send(2): at least 1 byte. That it succeeds says nothing of the peer. Writing an empty range does nothing and returns 0.
     std::size_t write_some(const_bytes bytes, std::error_code& ec) noexcept {
-        const std::span<const std::byte> from = bytes;
-        return transfer(from.empty(), POLLOUT, write_deadline_, ec, [from](int number, int flags) {
-            return ::send(number, from.data(), from.size(), flags | MSG_NOSIGNAL);
-        });
+        return detail::send(descriptor_.get(), bytes.span(), {write_deadline_, non_blocking_}, ec);
     }
     std::size_t write_some(const_bytes from) {
         std::error_code ec;
@@ -181,11 +144,7 @@ public:
 
     // The same from several ranges, in order, by one sendmsg(2).
     std::size_t write_some(std::span<const std::span<const std::byte>> from, std::error_code& ec) noexcept {
-        detail::io_vector ranges(from);
-        return transfer(ranges.empty(), POLLOUT, write_deadline_, ec, [&ranges](int number, int flags) {
-            const ::msghdr message = ranges.message();
-            return ::sendmsg(number, &message, flags | MSG_NOSIGNAL);
-        });
+        return detail::send(descriptor_.get(), from, {write_deadline_, non_blocking_}, ec);
     }
     std::size_t write_some(std::span<const std::span<const std::byte>> from) {
         std::error_code ec;
@@ -224,15 +183,7 @@ public:
     [[nodiscard]] bool non_blocking() const noexcept { return non_blocking_; }
 
     // shutdown(2). That both directions have ended already (ENOTCONN) is no error.
-    void shutdown(shutdown_mode mode, std::error_code& ec) noexcept {
-        ec.clear();
-        const int how = mode == shutdown_mode::read ? SHUT_RD : mode == shutdown_mode::write ? SHUT_WR : SHUT_RDWR;
-        if (!descriptor_) {
-            ec = errc::not_open;
-        } else if (::shutdown(descriptor_.get(), how) != 0 && errno != ENOTCONN) {
-            ec = detail::last_system_error();
-        }
-    }
+    void shutdown(shutdown_mode mode, std::error_code& ec) noexcept { detail::shut_down(descriptor_.get(), mode, ec); }
     void shutdown(shutdown_mode mode) {
         std::error_code ec;
         shutdown(mode, ec);
@@ -288,44 +239,6 @@ private:
 
     // A descriptor that is known to block.
     explicit tcp_socket(detail::descriptor&& blocking) noexcept : descriptor_(std::move(blocking)) {}
-
-    // Runs `call` until it has moved bytes or failed for good.
-    template <class Call>
-    std::size_t transfer(bool nothing_to_do, short events, time_point deadline, std::error_code& ec, Call call) noexcept {
-        detail::reset(ec);
-        const int number = descriptor_.get();
-        const int flags = deadline == never && !non_blocking_ ? 0 : MSG_DONTWAIT;
-        if (number >= 0 && !nothing_to_do) {
-            const ::ssize_t count = call(number, flags);
-            if (count >= 0) return static_cast<std::size_t>(count);
-            return transfer_again(events, deadline, ec, call);
-        }
-        if (number < 0) ec = errc::not_open;
-        return 0;
-    }
-
-    // The first try has failed, and errno says why.
-    template <class Call>
-    [[gnu::noinline]] std::size_t transfer_again(short events, time_point deadline, std::error_code& ec, Call call) noexcept {
-        const int number = descriptor_.get();
-        const int flags = deadline == never && !non_blocking_ ? 0 : MSG_DONTWAIT;
-        for (;;) {
-            if (errno != EINTR) {
-                if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                    ec = detail::last_system_error();
-                } else if (non_blocking_) {
-                    ec = std::make_error_code(std::errc::operation_would_block);
-                } else if (detail::has_passed(deadline)) {
-                    ec = std::make_error_code(std::errc::timed_out);
-                } else {
-                    ec = detail::wait_for(number, events, deadline);
-                }
-                if (ec) return 0;
-            }
-            const ::ssize_t count = call(number, flags);
-            if (count >= 0) return static_cast<std::size_t>(count);
-        }
-    }
 
     detail::descriptor descriptor_;
     time_point read_deadline_ = never;

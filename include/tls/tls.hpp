@@ -20,6 +20,7 @@
 #include <tls/protocol.hpp>
 #include <tls/shutdown.hpp>
 #include <tls/socket.hpp>
+#include <tls/split.hpp>
 #include <tls/stream.hpp>
 #include <tls/tcp.hpp>
 #include <tls/trust.hpp>

@@ -13,15 +13,18 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 FLOORS = {
-    6: ["tls.hpp", "asio.hpp", "boost_asio.hpp"],
-    5: ["stream.hpp", "split.hpp", "connect.hpp", "detail/direct_wire.hpp", "detail/stream_core.hpp"],
+    6: ["tls.hpp", "asio.hpp", "boost_asio.hpp", "detail/async_core.hpp", "detail/async_layer.hpp", "detail/async_operation.hpp",
+        "detail/async_stream.hpp", "detail/async_work.hpp", "detail/boost_errors.hpp", "detail/buffer_list.hpp",
+        "detail/buffered_layer.hpp", "detail/native_layer.hpp"],
+    5: ["stream.hpp", "split.hpp", "connect.hpp", "detail/direct_wire.hpp", "detail/half.hpp", "detail/halves_closing.hpp",
+        "detail/halves_core.hpp", "detail/shared_socket.hpp", "detail/stream_core.hpp"],
     4: ["options.hpp", "context.hpp", "engine.hpp", "closing.hpp", "detail/client_hello.hpp", "detail/connection.hpp",
         "detail/connection_info.hpp", "detail/context_setup.hpp", "detail/gather.hpp", "detail/new_connection.hpp",
         "detail/wire.hpp"],
     3: ["certificate.hpp", "credential.hpp", "trust.hpp", "verify.hpp", "session.hpp",
         "detail/pem_file.hpp", "detail/queued_failure.hpp", "detail/system_trust.hpp", "detail/trust_sources.hpp", "detail/x509_text.hpp"],
     2: ["error.hpp", "shutdown.hpp", "protocol.hpp", "progress.hpp", "bytes.hpp", "socket.hpp", "tcp.hpp",
-        "detail/failure.hpp", "detail/posix.hpp", "detail/resolve.hpp", "detail/dial.hpp"],
+        "detail/descriptor_io.hpp", "detail/failure.hpp", "detail/posix.hpp", "detail/resolve.hpp", "detail/dial.hpp"],
     1: ["detail/boringssl.hpp", "detail/error_queue.hpp", "detail/callback.hpp"],
     0: ["detail/buffer.hpp", "detail/config.hpp", "detail/printable.hpp", "fwd.hpp", "version.hpp"],
 }

@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <utility>
 
 namespace tls {
@@ -19,6 +22,16 @@ namespace detail {
 
 class byte_queue {
 public:
+    byte_queue() noexcept = default;
+    // Not while it is pinned.
+    byte_queue(byte_queue&& other) noexcept { swap(other); }
+    byte_queue& operator=(byte_queue&& other) noexcept {
+        byte_queue taken(std::move(other));
+        swap(taken);
+        return *this;
+    }
+    ~byte_queue() = default;
+
     [[nodiscard]] bool empty() const noexcept { return begin_ == end_; }
     [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {memory_.get() + begin_, size()}; }
@@ -28,7 +41,7 @@ public:
         if (capacity_ - end_ < wanted) grow(wanted);
         return {memory_.get() + end_, capacity_ - end_};
     }
-    void commit(std::size_t n) noexcept { end_ += n; }
+    void commit(std::size_t n) noexcept { end_ += static_cast<position>(n); }
 
     void append(std::span<const std::byte> from) {
         if (from.empty()) return;
@@ -38,7 +51,7 @@ public:
 
     // Drops the first n bytes, and with the last one the memory.
     void consume(std::size_t n) noexcept {
-        begin_ += n;
+        begin_ += static_cast<position>(n);
         if (begin_ == end_) clear();
     }
 
@@ -52,29 +65,53 @@ public:
     }
 
     void clear() noexcept {
-        memory_.reset();
+        replace(nullptr);
         begin_ = end_ = capacity_ = 0;
     }
 
-private:
-    void grow(std::size_t wanted) {
-        const std::size_t held = size();
-        const std::size_t capacity =
-            std::max(held + wanted, held != 0 ? std::min(2 * capacity_, held + wanted + step) : wanted);
-        auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);
-        if (held != 0) std::memcpy(memory.get(), memory_.get() + begin_, held);
-        memory_ = std::move(memory);
-        begin_ = 0;
-        end_ = held;
-        capacity_ = capacity;
+    // Keeps what bytes() shows now where it is, whatever becomes of the queue, until unpin(): somebody is still reading it.
+    void pin() noexcept { pinned_ = true; }
+    void unpin() noexcept {
+        pinned_ = false;
+        kept_.reset();
     }
 
+private:
+    void swap(byte_queue& other) noexcept {
+        memory_.swap(other.memory_);
+        std::swap(begin_, other.begin_);
+        std::swap(end_, other.end_);
+        std::swap(capacity_, other.capacity_);
+    }
+
+    void replace(std::unique_ptr<std::byte[]> memory) noexcept {
+        memory_.swap(memory);
+        if (pinned_ && kept_ == nullptr) kept_ = std::move(memory);
+    }
+
+    void grow(std::size_t wanted) {
+        const std::size_t held = size();
+        if (wanted > most - held) throw std::length_error("tls: more than 4 GiB to be kept");
+        const std::size_t ahead = held != 0 ? std::min(std::size_t{2} * capacity_, held + wanted + step) : wanted;
+        const std::size_t capacity = std::min(std::max(held + wanted, ahead), most);
+        auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);
+        if (held != 0) std::memcpy(memory.get(), memory_.get() + begin_, held);
+        replace(std::move(memory));
+        begin_ = 0;
+        end_ = static_cast<position>(held);
+        capacity_ = static_cast<position>(capacity);
+    }
+
+    using position = std::uint32_t;  // small, since every connection has a few of these, which are nearly always empty
+    static constexpr std::size_t most = std::numeric_limits<position>::max();
     static constexpr std::size_t step = std::size_t{1} << 16;
 
     std::unique_ptr<std::byte[]> memory_;
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
-    std::size_t capacity_ = 0;
+    std::unique_ptr<std::byte[]> kept_;  // pinned, and not the queue's any more
+    position begin_ = 0;
+    position end_ = 0;
+    position capacity_ = 0;
+    bool pinned_ = false;
 };
 
 }  // namespace detail

@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -43,8 +44,8 @@ public:
     // Takes over a configured SSL that has no BIO yet; `under` must outlive this. Check ssl() for null before use.
     template <class Wire>
     connection(bssl::UniquePtr<SSL> ssl, role side, Wire& under, std::string server_name)
-        : ssl_(std::move(ssl)), wire_(under), side_(side), server_name_(std::move(server_name)) {
-        auto bio = make_wire_bio(under);
+        : ssl_(std::move(ssl)), wire_(&under), side_(side), server_name_(std::move(server_name)) {
+        auto bio = make_wire_bio(&under);
         if (ssl_ == nullptr || bio == nullptr) {
             ssl_ = nullptr;
             return;
@@ -55,6 +56,16 @@ public:
         ::SSL_set_shed_handshake_config(ssl_.get(), 1);
         ::SSL_set_msg_callback(ssl_.get(), &connection::on_message);
         ::SSL_set_msg_callback_arg(ssl_.get(), this);
+    }
+    // The same connection over another wire, which has taken over what the one before had; `bio` is make_wire_bio<Wire>'s. Nothing is
+    // left in `from`.
+    template <class Wire>
+    connection(connection&& from, Wire& under, bssl::UniquePtr<BIO> bio) noexcept : connection(std::move(from)) {
+        wire_ = &under;
+        ::BIO_set_data(bio.get(), &under);
+        BIO* const shared = bio.release();
+        ::SSL_set_bio(ssl_.get(), shared, shared);
+        if (!established_) ::SSL_set_msg_callback_arg(ssl_.get(), this);
     }
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
@@ -72,7 +83,7 @@ public:
         return write_shut_ ? make_error_code(errc::write_shut_down) : write_failure_;
     }
     // BoringSSL's account of the last failure.
-    [[nodiscard]] const std::string& details() const noexcept { return details_; }
+    [[nodiscard]] std::string details() const { return details_ != nullptr ? *details_ : std::string(); }
     [[nodiscard]] const std::string& server_name() const noexcept { return server_name_; }
     [[nodiscard]] const std::vector<std::uint16_t>& shared_ciphers() const noexcept { return shared_ciphers_; }
     // Plaintext that was read while looking for an alert, and waits for whoever reads.
@@ -90,14 +101,16 @@ public:
     [[nodiscard]] bool alert_sent() const noexcept { return alert_sent_; }
     // close_notify is in the ciphertext / is with the transport, whole.
     [[nodiscard]] bool close_notify_sealed() const noexcept { return close_notify_end_ != 0; }
-    [[nodiscard]] bool close_notify_sent() const noexcept { return close_notify_sealed() && wire_.sent() >= close_notify_end_; }
+    [[nodiscard]] bool close_notify_sent() const noexcept {
+        return close_notify_sealed() && wire_->sent() >= close_notify_end_;
+    }
     // Ciphertext waits for the transport.
-    [[nodiscard]] bool has_output() const noexcept { return !wire_.pending().empty(); }
+    [[nodiscard]] bool has_output() const noexcept { return !wire_->pending().empty(); }
     // The transport takes nothing any more.
-    [[nodiscard]] bool transport_refuses() const noexcept { return static_cast<bool>(wire_.output_error()); }
+    [[nodiscard]] bool transport_refuses() const noexcept { return static_cast<bool>(wire_->output_error()); }
     // Writing has failed, and ciphertext from before close_notify never reached the transport.
     [[nodiscard]] bool lost_output() const noexcept {
-        return write_failure_ && wire_.sent() < (close_notify_sealed() ? close_notify_begin_ : wire_.sealed());
+        return write_failure_ && wire_->sent() < (close_notify_sealed() ? close_notify_begin_ : wire_->sealed());
     }
 
     // --- what it does: each call makes as much progress as the wire's input allows ---
@@ -105,13 +118,13 @@ public:
     progress handshake() {
         if (established_) return {};
         if (read_failure_) return {.error = read_failure_};
-        wire_.begin_call();
+        wire_->begin_call();
         const int result = ::SSL_do_handshake(ssl_.get());
         if (result == 1) {
             clear_error_queue();  // verification leaves its searches there
             established_ = true;
             ::SSL_set_msg_callback(ssl_.get(), nullptr);
-            wire_.wait_after_refusal(true);
+            wire_->wait_after_refusal(true);
             settle_output();
             // Our last flight is lost: the peer waits for it, and nothing will come.
             if (write_failure_) end(is_reset(write_failure_) ? stream_end::reset : stream_end::failed, write_failure_);
@@ -119,8 +132,8 @@ public:
         }
         const progress stop = stopped(result);
         // Nobody can answer any more: what the transport said is the reason, unless the peer sent an alert.
-        if (wire_.output_error() && read_end_ != stream_end::failed) {
-            read_failure_ = write_failure_ = wire_.output_error();
+        if (wire_->output_error() && read_end_ != stream_end::failed) {
+            read_failure_ = write_failure_ = wire_->output_error();
             if (read_end_ == stream_end::open) read_end_ = is_reset(read_failure_) ? stream_end::reset : stream_end::failed;
             return {.error = read_failure_};
         }
@@ -158,7 +171,7 @@ public:
             if (const progress step = handshake(); step.error || step.wants != want::nothing) return otherwise(step);
         }
         const std::size_t size = std::min(from.size(), batch_plaintext);
-        wire_.begin_call(records_in(size) + records_to_follow);
+        wire_->begin_call(records_in(size) + records_to_follow);
         const int result = ::SSL_write(ssl_.get(), from.data(), static_cast<int>(size));
         if (result <= 0) return otherwise(stopped(result));
         settle_output();
@@ -172,21 +185,25 @@ public:
     progress close_notify() {
         write_shut_ = true;
         if (!established_ || write_failure_ || close_notify_sealed()) return {};
-        wire_.begin_call();
-        close_notify_begin_ = wire_.sealed();
+        wire_->begin_call();
+        close_notify_begin_ = wire_->sealed();
         const int result = ::SSL_shutdown(ssl_.get());
         if (result < 0) return stopped(result);
-        close_notify_end_ = wire_.sealed();
+        close_notify_end_ = wire_->sealed();
         settle_output();
         return {};
     }
 
-    // An exception came out of the transport between BoringSSL's calls: that is the end of the stream.
-    void fail_by_exception() noexcept {
-        wire_.stop_output();
-        end(stream_end::failed, errc::exception_thrown);
-        if (!write_failure_) write_failure_ = errc::exception_thrown;
+    // The stream is over, for a reason that TLS knows nothing of: an exception came out of the transport between BoringSSL's calls, or
+    // the caller gave it up. Nothing more is sent.
+    void fail(std::error_code why) noexcept {
+        wire_->stop_output();
+        end(stream_end::failed, why);
+        if (!write_failure_) write_failure_ = why;
     }
+
+    // The peer's direction is given up, for a reason that TLS knows nothing of. What waits to be sent still goes.
+    void end_reading(std::error_code why) noexcept { end(stream_end::failed, why); }
 
     // From here on what arrives is thrown away: reads give 0, and drain() is not limited.
     void shut_reading() noexcept {
@@ -202,7 +219,7 @@ public:
         std::array<std::byte, record_plaintext_limit> thrown_away;
         if (!held_.empty()) return {.bytes = held_.take(std::span(thrown_away).first(std::min(allowance, thrown_away.size())))};
         if (read_end_ != stream_end::open) return {};
-        wire_.begin_call();
+        wire_->begin_call();
         const int result = ::SSL_peek(ssl_.get(), thrown_away.data(), 1);
         if (result <= 0) {
             progress stop = stopped(result);
@@ -219,17 +236,12 @@ public:
     // To be called when the transport may have refused output: takes note, and if the transport is gone looks for what the peer said
     // before it went, waiting for nothing. An alert is the better reason, and plaintext that came before it stays readable.
     void settle_output() {
-        if (wire_.output_error() && !write_failure_) output_refused();
+        if (wire_->output_error() && !write_failure_) output_refused();
     }
 
-private:
-    // How much is read ahead in search of an alert.
-    static constexpr std::size_t look_ahead_limit = std::size_t{1} << 20;
-
-    [[gnu::noinline]] void output_refused() {
-        write_failure_ = wire_.output_error();
-        if (!established_ || !is_reset(write_failure_)) return;
-        wire_.wait_after_refusal(false);
+    // Looks for that in what has come in. True: more input could tell more.
+    bool look_ahead() {
+        wire_->wait_after_refusal(false);
         looking_ahead_ = true;
         while (read_end_ == stream_end::open && held_.size() < look_ahead_limit) {
             const progress step = read_record(held_.room(record_plaintext_limit).first(record_plaintext_limit));
@@ -237,12 +249,25 @@ private:
             held_.commit(step.bytes);
         }
         looking_ahead_ = false;
-        wire_.wait_after_refusal(true);
+        wire_->wait_after_refusal(true);
+        const bool more = read_end_ == stream_end::open && held_.size() < look_ahead_limit;
         if (read_shut_ || held_.empty()) held_.clear();
+        return more;
+    }
+
+private:
+    connection(connection&&) noexcept = default;
+
+    // How much is read ahead in search of an alert.
+    static constexpr std::size_t look_ahead_limit = std::size_t{1} << 20;
+
+    [[gnu::noinline]] void output_refused() {
+        write_failure_ = wire_->output_error();
+        if (established_ && is_reset(write_failure_)) look_ahead();
     }
 
     int read_call(std::span<std::byte> into) {
-        wire_.begin_call();
+        wire_->begin_call();
         constexpr std::size_t most = std::numeric_limits<int>::max();
         return ::SSL_read(ssl_.get(), into.data(), static_cast<int>(std::min(into.size(), most)));
     }
@@ -266,22 +291,22 @@ private:
     // A call of BoringSSL's did not go through: why? SSL_get_error comes first, before anything can touch the queue.
     [[gnu::noinline]] progress stopped(int result) {
         const int kind = ::SSL_get_error(ssl_.get(), result);
-        if (wire_.exceptions.any()) {
+        if (wire_->exceptions.any()) {
             clear_error_queue();
-            fail_by_exception();
-            wire_.exceptions.rethrow();
+            fail(errc::exception_thrown);
+            wire_->exceptions.rethrow();
         }
-        if (wire_.input() == input_state::ended || wire_.input_error() == errc::truncated) {
+        if (wire_->input() == input_state::ended || wire_->input_error() == errc::truncated) {
             clear_error_queue();
             // Linux reports a reset once, to whoever asks first; the next read sees an end.
-            if (wire_.output_error() == std::errc::connection_reset) {
-                end(stream_end::reset, wire_.output_error());
+            if (wire_->output_error() == std::errc::connection_reset) {
+                end(stream_end::reset, wire_->output_error());
             } else {
                 end(stream_end::truncated, established_ ? errc::truncated : errc::handshake_truncated);
             }
-        } else if (wire_.input() == input_state::failed) {
+        } else if (wire_->input() == input_state::failed) {
             clear_error_queue();
-            end(is_reset(wire_.input_error()) ? stream_end::reset : stream_end::failed, wire_.input_error());
+            end(is_reset(wire_->input_error()) ? stream_end::reset : stream_end::failed, wire_->input_error());
         } else if (kind == SSL_ERROR_WANT_READ) {
             clear_error_queue();
             return {.wants = want::input};
@@ -305,11 +330,11 @@ private:
             code = {static_cast<int>(refused), verify_category()};
             queued.text += " (" + code.message() + ")";
         }
-        details_ = std::move(queued.text);
+        details_ = std::make_unique<const std::string>(std::move(queued.text));
         if (is_peer_alert(queued.first)) {
-            wire_.stop_output();  // nothing more may be sent, not even what is pending
+            wire_->stop_output();  // nothing more may be sent, not even what is pending
         } else {
-            alert_sent_ = wire_.sealed() != 0;
+            alert_sent_ = wire_->sealed() != 0;
         }
         // While looking for what broke the connection this is it; a refusal that was told already keeps its name.
         if (!write_failure_ || looking_ahead_) write_failure_ = code;
@@ -339,7 +364,7 @@ private:
     }
 
     bssl::UniquePtr<SSL> ssl_;
-    wire& wire_;
+    wire* wire_;
     role side_;
     bool established_ = false;
     bool read_shut_ = false;
@@ -354,7 +379,7 @@ private:
     byte_queue held_;  // plaintext that was read while looking for an alert
     std::vector<std::uint16_t> shared_ciphers_;
     std::string server_name_;
-    std::string details_;
+    std::unique_ptr<const std::string> details_;  // hardly any connection has some
 };
 
 }  // namespace detail

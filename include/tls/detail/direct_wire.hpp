@@ -23,6 +23,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -44,6 +45,17 @@ public:
             socket_.write_expires_at(never);
         }
     }
+
+    // Goes on where another wire stopped, with the `size` bytes that it had received. The socket's deadlines are these already.
+    direct_wire(Socket& under, wire& from, std::unique_ptr<std::byte[]> received, std::size_t size, time_point read,
+                time_point write) noexcept
+        : wire(from),
+          socket_(under),
+          read_deadline_(read),
+          write_deadline_(write),
+          ahead_begin_(received.get()),
+          ahead_end_(received.get() + size),
+          handed_over_(std::move(received)) {}
 
     std::size_t take_received(std::span<std::byte> into) noexcept {
         const auto n = std::min(into.size(), static_cast<std::size_t>(ahead_end_ - ahead_begin_));
@@ -68,7 +80,7 @@ public:
         // Records that the next ones will join. And an alert, which is what is sent while the error queue holds something: a socket
         // that is itself TLS would clear the queue.
         const bool joins = expected_records_ != 0 && pending_.size() + records.size() <= batch_ciphertext;
-        if (joins || output_blocked_ || (!application_data && ::ERR_peek_error() != 0)) {
+        if (joins || output_blocked() || (!application_data && ::ERR_peek_error() != 0)) {
             pending_.append(records);
         } else if (!pending_.empty() || too_late(write_deadline_, write_late_)) {
             push(records);
@@ -91,7 +103,7 @@ public:
     }
 
     // The socket took less than it was given, and has not been asked since.
-    [[nodiscard]] bool output_blocked() const noexcept { return output_blocked_; }
+    [[nodiscard]] bool output_blocked() const noexcept { return output_blocked_ && !pending_.empty(); }
     // Why the socket last moved nothing: would-block or an expired deadline.
     [[nodiscard]] std::error_code blocked_by() const noexcept { return blocked_by_; }
 
@@ -111,6 +123,11 @@ public:
 
     // Would a call wait, whatever the deadline? A socket without deadlines is asked for nothing that it might wait for.
     [[nodiscard]] bool may_wait() const noexcept { return !deadline_socket<Socket> && !never_waits_; }
+
+    // The header of the next record came along with the last one: the socket gave all that was asked for.
+    [[nodiscard]] bool header_is_ahead() const noexcept {
+        return ahead_end_ - ahead_begin_ >= std::ptrdiff_t{record_header_size};
+    }
 
     // Bytes are here that a read may be made of.
     [[nodiscard]] bool input_buffered() const noexcept {
@@ -161,6 +178,7 @@ private:
 
     // Nothing usable came: notes why. After an interruption the input flows on.
     [[gnu::noinline]] std::size_t received_none(std::size_t n) {
+        handed_over_.reset();  // all of it has been taken
         if (n != 0) ec_ = errc::socket_misbehaved;
         if (!ec_) {
             input_ = input_state::ended;
@@ -298,6 +316,7 @@ private:
     std::array<std::byte, 104> ahead_;
     const std::byte* ahead_begin_ = nullptr;
     const std::byte* ahead_end_ = nullptr;
+    std::unique_ptr<std::byte[]> handed_over_;  // what `ahead_begin_` points into instead, at first
     bool output_blocked_ = false;
     bool never_waits_ = false;  // it has said "would block"
     bool read_late_ = false;

@@ -85,18 +85,18 @@ inline constexpr std::size_t largest_file = std::size_t{16} << 20;
         return {};
     };
 
-    struct descriptor {
+    struct opened_file {
         int value;
-        explicit descriptor(int opened) noexcept : value(opened) {}
-        ~descriptor() {
+        explicit opened_file(int opened) noexcept : value(opened) {}
+        ~opened_file() {
             if (value >= 0) ::close(value);
         }
-        descriptor(const descriptor&) = delete;
-        descriptor& operator=(const descriptor&) = delete;
+        opened_file(const opened_file&) = delete;
+        opened_file& operator=(const opened_file&) = delete;
     };
 
     if (path.native().find('\0') != std::string::npos) return failed(EINVAL);
-    const descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    const opened_file file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
     if (file.value < 0) return errno == ENXIO ? refused("is not a regular file") : failed(errno);  // a socket is ENXIO
     struct stat status{};
     if (::fstat(file.value, &status) != 0) return failed(errno);

@@ -21,6 +21,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <system_error>
 #include <type_traits>
@@ -41,6 +42,16 @@ public:
         : socket(std::forward<Socket>(under)),
           wire(socket),
           tls(std::move(made.ssl), made.side, wire, std::move(made.server_name)) {}
+    // Goes on with a connection that was over another wire. `bio` is make_wire_bio<direct_wire<socket_type>>'s, `received` the bytes that the
+    // other wire had received; the deadlines are the socket's.
+    stream_core(Socket& under, connection&& from, detail::wire& other, closing state, bssl::UniquePtr<BIO> bio,
+                std::unique_ptr<std::byte[]> received, std::size_t size, time_point read, time_point write) noexcept
+        : socket(std::forward<Socket>(under)),
+          wire(socket, other, std::move(received), size, read, write),
+          tls(std::move(from), wire, std::move(bio)),
+          read_deadline_(read),
+          write_deadline_(write),
+          closing_(state) {}
     stream_core(const stream_core&) = delete;
     stream_core& operator=(const stream_core&) = delete;
 
@@ -49,8 +60,22 @@ public:
     connection tls;
 
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+    // close_notify went both ways, and everything that was read is with the caller.
+    [[nodiscard]] bool is_over() const noexcept {
+        return tls.close_notify_sent() && tls.read_end() == stream_end::close_notify && tls.buffered() == 0;
+    }
     [[nodiscard]] want wants() const noexcept { return wants_; }
     [[nodiscard]] const shutdown_result& closing_result() const noexcept { return closing_.result(); }
+    [[nodiscard]] const closing& closing_state() const noexcept { return closing_; }
+    [[nodiscard]] time_point closing_deadline() const noexcept { return closing_.deadline(); }
+    // After close_by_steps() would block: is there something to receive? Sending may be stuck because the peer is stuck itself.
+    [[nodiscard]] bool closing_wants_input() const noexcept {
+        return wants_ == want::input || closing_.meanwhile(tls) != closing_step::done;
+    }
+    // The call that would block is not made again: the next one has limits of its own.
+    void break_off_closing() noexcept { closing_.broken_off(); }
+    // Somebody reads at the same time, and a close leaves the receiving to him.
+    void leave_receiving(bool on) noexcept { leaves_receiving_ = on; }
 
     void set_deadlines(time_point read, time_point write) {
         read_deadline_ = read;
@@ -97,7 +122,9 @@ public:
             std::size_t done = 0;
             if (!ready_to_write(ec)) return done;
             while (!ec && records.left() != 0) {
-                if (wire.output_blocked() && !flushed(ec)) break;
+                // As much is taken as of one piece: a batch, even if all of it has to wait.
+                constexpr std::size_t enough = batch_plaintext - record_plaintext_limit;
+                if (wire.output_blocked() && wire.pending().size() >= enough && !flushed(ec)) break;
                 const auto next = records.next();
                 const progress step = tls.write(next, records_in(records.left()) - records_in(next.size()));
                 // Records that wait for the ones behind them are not sent yet, and not stuck either.
@@ -135,6 +162,9 @@ public:
             below = socket.input_buffered();
         return below || wire.input_buffered() || tls.buffered() != 0;
     }
+
+    // The next record may well be here already.
+    [[nodiscard]] bool more_is_likely() const noexcept { return wire.header_is_ahead() || input_buffered(); }
 
     shutdown_result shut_reading(std::error_code& ec) {
         if (!begin(ec)) return closing_.result();
@@ -196,7 +226,7 @@ private:
             try {
                 core_.wire.set_deadlines(core_.read_deadline_, core_.write_deadline_);
             } catch (...) {
-                core_.tls.fail_by_exception();  // who cannot be given a deadline cannot be waited for
+                core_.tls.fail(errc::exception_thrown);  // who cannot be given a deadline cannot be waited for
             }
         }
         restore_deadlines(const restore_deadlines&) = delete;
@@ -228,7 +258,7 @@ private:
             return call();
         } catch (...) {
             clear_error_queue();
-            tls.fail_by_exception();
+            tls.fail(errc::exception_thrown);
             closing_.broken_off();
             throw;
         }
@@ -397,6 +427,10 @@ private:
     }
 
     bool drain_step() {
+        if (leaves_receiving_) {
+            wants_ = want::input;
+            return false;
+        }
         const progress step = tls.drain(closing_.allowance());
         closing_.received(tls, step);
         wants_ = step.wants;
@@ -462,6 +496,7 @@ private:
     closing closing_;
     want wants_ = want::nothing;
     bool closed_ = false;
+    bool leaves_receiving_ = false;
 };
 
 }  // namespace detail

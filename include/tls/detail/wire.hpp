@@ -82,10 +82,28 @@ public:
         stopped_ = true;
         pending_.clear();
     }
+    // The first n bytes of pending() went another way than through BoringSSL. A fatal alert may have emptied it since.
+    void output_sent(std::size_t n) noexcept {
+        n = std::min(n, pending_.size());
+        sent_ += n;
+        pending_.consume(n);
+    }
+    // While somebody sends from pending() where it lies.
+    void pin_pending() noexcept { pending_.pin(); }
+    void unpin_pending() noexcept { pending_.unpin(); }
+
     kept_exception exceptions;  // thrown by the transport below BoringSSL's frames
 
 protected:
     wire() = default;
+    // Goes on where another one stopped: with what it has not sent, and with what it knows of the transport. Between two calls only.
+    explicit wire(wire& from) noexcept
+        : pending_(std::move(from.pending_)),
+          sealed_(from.sealed_),
+          sent_(from.sent_),
+          output_error_(from.output_error_),
+          stopped_(from.stopped_),
+          waits_after_refusal_(from.waits_after_refusal_) {}
     ~wire() = default;
 
     byte_queue pending_;
@@ -102,6 +120,10 @@ protected:
 // The wire of faces that carry the bytes themselves: the public engine, and whoever builds on it.
 class buffered_wire final : public wire {
 public:
+    buffered_wire() = default;
+    // `received` is what `from` had received and not given to BoringSSL.
+    buffered_wire(wire& from, byte_queue received) noexcept : wire(from), received_(std::move(received)) {}
+
     std::size_t take_received(std::span<std::byte> into) noexcept { return received_.take(into); }
 
     std::size_t receive(std::span<std::byte>) {
@@ -111,7 +133,7 @@ public:
 
     void send(std::span<const std::byte> records) {
         sealed_ += records.size();
-        if (!stopped_) pending_.append(records);
+        if (!stopped_ && !output_error_) pending_.append(records);
     }
 
     // Bytes that were received and belong to nobody yet: after close_notify they are not TLS.
@@ -124,6 +146,15 @@ public:
     [[nodiscard]] bool is_dry() const noexcept { return received_.empty() && end_ == input_state::blocked; }
     [[nodiscard]] std::span<std::byte> input_space() { return received_.room(input_room); }
     void input_received(std::size_t n) noexcept { received_.commit(n); }
+    // The same for bytes that were received elsewhere, all of the queue's.
+    void input_received(byte_queue& from) {
+        if (received_.empty()) {
+            std::swap(received_, from);
+        } else {
+            received_.append(from.bytes());
+            from.clear();
+        }
+    }
     void input_ended() noexcept {
         if (end_ == input_state::blocked) end_ = input_state::ended;
     }
@@ -132,17 +163,16 @@ public:
         end_ = why ? input_state::failed : input_state::ended;
         input_error_ = why;
     }
-    // A fatal alert may have emptied pending() while a send was under way.
-    void output_sent(std::size_t n) noexcept {
-        n = std::min(n, pending_.size());
-        sent_ += n;
-        pending_.consume(n);
+    // The transport takes nothing any more; see connection::settle_output.
+    void output_failed(std::error_code why) noexcept {
+        output_error_ = why;
+        pending_.clear();
     }
 
-private:
     // A record of the largest size, so that a busy connection needs one receive call for each.
     static constexpr std::size_t input_room = record_header_size + record_plaintext_limit + 256;
 
+private:
     byte_queue received_;
     input_state end_ = input_state::blocked;  // what an empty queue means
 };
@@ -180,9 +210,9 @@ int wire_bio_write(BIO* bio, const char* from, int size) noexcept {
 
 inline long wire_bio_ctrl(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
-// A BIO over `under`, which must outlive it; null when memory ran out.
+// A BIO over `under`, or over what BIO_set_data names later, which must outlive it; null when memory ran out.
 template <class Wire>
-[[nodiscard]] bssl::UniquePtr<BIO> make_wire_bio(Wire& under) {
+[[nodiscard]] bssl::UniquePtr<BIO> make_wire_bio(Wire* under = nullptr) {
     static const BIO_METHOD* const method = [] {
         BIO_METHOD* const made = ::BIO_meth_new(::BIO_get_new_index(), "tls-stream wire");
         if (made == nullptr) return made;
@@ -193,7 +223,7 @@ template <class Wire>
     }();
     bssl::UniquePtr<BIO> bio(method != nullptr ? ::BIO_new(method) : nullptr);
     if (bio == nullptr) return nullptr;
-    ::BIO_set_data(bio.get(), &under);
+    ::BIO_set_data(bio.get(), under);
     ::BIO_set_init(bio.get(), 1);
     return bio;
 }

@@ -1,0 +1,171 @@
+// SPDX-FileCopyrightText: The tls-stream authors
+// SPDX-License-Identifier: BSL-1.0
+
+// What a reader and a writer have in common.
+
+#ifndef TLS_STREAM_TLS_DETAIL_HALF_HPP
+#define TLS_STREAM_TLS_DETAIL_HALF_HPP
+
+#include <tls/certificate.hpp>
+#include <tls/closing.hpp>
+#include <tls/detail/boringssl.hpp>
+#include <tls/detail/connection.hpp>
+#include <tls/detail/connection_info.hpp>
+#include <tls/detail/error_queue.hpp>
+#include <tls/detail/halves_closing.hpp>
+#include <tls/detail/halves_core.hpp>
+#include <tls/error.hpp>
+#include <tls/protocol.hpp>
+#include <tls/shutdown.hpp>
+#include <tls/socket.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace tls {
+inline namespace v0 {
+namespace detail {
+
+template <class Socket>
+struct splitting;
+
+template <class Socket>
+class half {
+    using core_type = halves_core<Socket>;
+
+public:
+    using socket_type = std::remove_reference_t<Socket>;
+    using time_point = std::chrono::steady_clock::time_point;
+
+    half(half&&) noexcept = default;
+    half& operator=(half&&) noexcept = default;
+
+    // False when moved from, joined, or not made.
+    [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+
+    // As shutdown(both), unless one came to its end before; then closes the socket, whatever happened. For both halves: a call that the
+    // other one waits in ends with std::errc::operation_canceled, and its later ones with errc::not_open. Twice is harmless.
+    shutdown_result close(const shutdown_options& options, std::error_code& ec) {
+        clear_error_queue();
+        ec.clear();
+        return core_ ? halves_closing<Socket>(*core_, closing::goal::close).run(options, deadline_, ec) : shutdown_result{};
+    }
+    shutdown_result close(std::error_code& ec) { return close({}, ec); }
+    shutdown_result close(const shutdown_options& options = {}) {
+        return closing_checked("TLS close", [&](std::error_code& ec) { return close(options, ec); });
+    }
+
+    // Closes the socket at once, without a word to the peer, who sees truncation; for both halves, as close() does.
+    void abort() noexcept {
+        if (core_) core_->abort();
+    }
+
+    // Bounds every wait of this half's calls that follow, shutdown and close included, until it is said anew. As in stream a deadline
+    // that has passed still lets a call do what needs no waiting, and expires_after beyond the clock's end is expires_never.
+    void expires_at(time_point when) noexcept
+        requires deadline_socket<socket_type>
+    {
+        deadline_ = when;
+    }
+    void expires_after(std::chrono::nanoseconds span) noexcept
+        requires deadline_socket<socket_type>
+    {
+        if (core_) deadline_ = saturating_sum(now(core_->shared.socket), span);
+    }
+    void expires_never() noexcept
+        requires deadline_socket<socket_type>
+    {
+        deadline_ = never;
+    }
+
+    // The same as stream's, whichever half is asked. Views live as long as one of the halves.
+    [[nodiscard]] stream_end read_end() const noexcept { return look().read_end(); }
+    [[nodiscard]] std::optional<protocol_version> version() const { return look().version(); }
+    [[nodiscard]] std::optional<cipher_info> cipher() const { return look().cipher(); }
+    [[nodiscard]] std::vector<cipher_info> shared_ciphers() const { return look().shared_ciphers(); }
+    [[nodiscard]] std::optional<std::string_view> compression() const { return look().compression(); }
+    [[nodiscard]] std::string_view alpn() const { return look().alpn(); }
+    [[nodiscard]] std::string_view group() const { return look().group(); }
+    [[nodiscard]] std::string_view server_name() const { return look().server_name(); }
+    [[nodiscard]] std::optional<certificate> peer_certificate() const { return look().peer_certificate(); }
+    [[nodiscard]] std::vector<certificate> peer_chain() const { return look().peer_chain(); }
+
+    // Runs `use(SSL*)` while no other thread is in BoringSSL, and gives what it returns: for what this library does not cover, such as
+    // SSL_key_update. It must not wait, nor call the halves; see stream::native_handle for what belongs to the library. The pointer is
+    // null in an empty half.
+    template <class Use>
+    decltype(auto) with_native_handle(Use&& use) {
+        return core_ ? core_->with_ssl(std::forward<Use>(use)) : std::forward<Use>(use)(static_cast<SSL*>(nullptr));
+    }
+
+    // The socket, for what it lets any thread do, such as tcp_socket::interrupt(). Not to be called on an empty half.
+    [[nodiscard]] socket_type& next_layer() noexcept { return core_->shared.socket; }
+    [[nodiscard]] const socket_type& next_layer() const noexcept { return core_->shared.socket; }
+
+protected:
+    half() noexcept = default;
+    half(std::shared_ptr<core_type> core, time_point deadline) noexcept : core_(std::move(core)), deadline_(deadline) {}
+    ~half() = default;
+
+    bool opened(std::error_code& ec) const noexcept {
+        clear_error_queue();
+        ec.clear();
+        if (!core_) ec = errc::not_open;
+        return core_ != nullptr;
+    }
+
+    // The throwing overload of a call.
+    template <class Call>
+    auto checked(const char* what, Call&& call) {
+        std::error_code ec;
+        const auto done = call(ec);
+        if (ec) throw error(ec, what, details(), static_cast<std::size_t>(done));
+        return done;
+    }
+    template <class Call>
+    shutdown_result closing_checked(const char* what, Call&& call) {
+        std::error_code ec;
+        const shutdown_result result = call(ec);
+        if (ec) throw error(ec, what, details(), 0, result);
+        return result;
+    }
+
+    std::shared_ptr<core_type> core_;
+    time_point deadline_ = never;
+
+private:
+    friend struct splitting<Socket>;
+
+    // The connection's members, for as long as the lock is held.
+    class locked_info : public connection_info<locked_info> {
+    public:
+        explicit locked_info(core_type* core) : core_(core) {
+            if (core_ != nullptr) held_ = core_->shared.enter();
+        }
+        [[nodiscard]] const connection* tls() const noexcept { return core_ != nullptr ? &core_->tls : nullptr; }
+
+    private:
+        core_type* core_;
+        typename core_type::lock held_;
+    };
+    [[nodiscard]] locked_info look() const { return locked_info(core_.get()); }
+
+    [[nodiscard]] std::string details() const {
+        const locked_info here = look();
+        return here.tls() != nullptr ? here.tls()->details() : std::string();
+    }
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace tls
+
+#endif
