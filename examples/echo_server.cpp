@@ -6,94 +6,27 @@
 
 #include <tls/tls.hpp>
 
-#include <getopt.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
-#include <fstream>
-#include <iostream>
 #include <iterator>
 #include <list>
 #include <span>
 #include <sstream>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "support/identity.hpp"
-#include "support/number.hpp"
+#include "support/server_arguments.hpp"
 #include "support/stop_signal.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr std::string_view usage = R"(usage: echo_server [OPTION...]
-
-Sends back what it gets over TLS, until SIGINT or SIGTERM.
-
-  --address A    listen on this address, default 127.0.0.1
-  --port N       and this port, default 0: the system chooses one
-  --cert FILE    the server's certificate and chain (PEM), with
-  --key FILE     its private key; without them an identity for localhost is made in memory
-  --ca-out FILE  where to write the authority of the identity that was made, for clients to trust
-  --help         this text
-)";
-
-struct arguments {
-    std::string address = "127.0.0.1";
-    std::uint16_t port = 0;
-    std::string certificate_file, key_file, ca_out;
-    bool help = false;
-};
-
-arguments parse(int argc, char* argv[]) {
-    const ::option options[] = {{"address", required_argument, nullptr, 'a'},
-                                {"port", required_argument, nullptr, 'p'},
-                                {"cert", required_argument, nullptr, 'c'},
-                                {"key", required_argument, nullptr, 'k'},
-                                {"ca-out", required_argument, nullptr, 'o'},
-                                {"help", no_argument, nullptr, 'h'},
-                                {nullptr, 0, nullptr, 0}};
-    arguments given;
-    for (int option = 0; (option = ::getopt_long(argc, argv, ":", options, nullptr)) != -1;) {
-        switch (option) {
-            case 'a': given.address = ::optarg; break;
-            case 'p': given.port = demo::number<std::uint16_t>(::optarg, "a port"); break;
-            case 'c': given.certificate_file = ::optarg; break;
-            case 'k': given.key_file = ::optarg; break;
-            case 'o': given.ca_out = ::optarg; break;
-            case 'h': given.help = true; return given;
-            default: throw std::invalid_argument("cannot make sense of " + std::string(argv[::optind - 1]) + "; see --help");
-        }
-    }
-    if (::optind != argc) throw std::invalid_argument("too many arguments; see --help");
-    if (given.certificate_file.empty() != given.key_file.empty()) {
-        throw std::invalid_argument("--cert and --key go together; see --help");
-    }
-    return given;
-}
-
-tls::credential make_credential(const arguments& given) {
-    if (!given.certificate_file.empty()) return tls::credential::from_files(given.certificate_file, given.key_file);
-    const demo::identity made = demo::make_identity();
-    if (!given.ca_out.empty()) {
-        std::ofstream file(given.ca_out);
-        file << made.authority_pem << std::flush;
-        if (!file) throw std::runtime_error("cannot write " + given.ca_out);
-    }
-    return made.credential();
-}
-
-// One line, whole, whichever thread says it.
-void say(const std::string& text) { std::cout << text + "\n" << std::flush; }
+using demo::say;
 
 class echo_server {
 public:
@@ -206,14 +139,9 @@ private:
 }  // namespace
 
 int main(int argc, char* argv[]) {
-    try {
-        const arguments given = parse(argc, argv);
-        if (given.help) {
-            std::cout << usage;
-            return 0;
-        }
+    const auto serve = [](const demo::server_arguments& given) {
         const demo::stop_signal signal;
-        echo_server server(given.address, given.port, tls::server_context({.identity = make_credential(given)}));
+        echo_server server(given.address, given.port, tls::server_context({.identity = demo::make_credential(given)}));
         say("listening on " + server.where());
         std::thread acceptor([&] { server.run(); });
         signal.wait();
@@ -222,12 +150,6 @@ int main(int argc, char* argv[]) {
         acceptor.join();
         server.finish();
         say("stopped");
-        return 0;
-    } catch (const std::invalid_argument& wrong) {
-        std::cerr << "echo_server: " << wrong.what() << '\n';
-        return 2;
-    } catch (const std::exception& failed) {
-        std::cerr << "echo_server: " << failed.what() << '\n';
-        return 1;
-    }
+    };
+    return demo::server_main(argc, argv, "echo_server", "Sends back what it gets over TLS, until SIGINT or SIGTERM.", serve);
 }

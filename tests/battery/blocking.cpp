@@ -4,11 +4,10 @@
 // The battery over blocking streams: in memory, over a socketpair, and over TCP.
 
 #include "battery.hpp"
+#include "pairs.hpp"
 
 #include <tls/stream.hpp>
-#include <tls/tcp.hpp>
 
-#include <support/memory_socket.hpp>
 #include <support/session.hpp>
 #include <support/tcp_tools.hpp>
 
@@ -75,27 +74,9 @@ private:
     std::shared_ptr<tests::tape> server_tape_ = std::make_shared<tests::tape>();
 };
 
-struct memory_pair {
-    using socket_type = tests::memory_socket;
-    tests::network net{{.wait = tests::waiting::threads}};
-    socket_type first = net.a().socket();
-    socket_type second = net.b().socket();
-};
-
-struct real_pair {
-    using socket_type = tls::tcp_socket;
-    socket_type first;
-    socket_type second;
-
-protected:
-    explicit real_pair(tests::socket_pair made) : first(std::move(made.a)), second(std::move(made.b)) {}
-};
-struct unix_pair : real_pair {
-    unix_pair() : real_pair(tests::unix_pair()) {}
-};
-struct tcp_pair : real_pair {
-    tcp_pair() : real_pair(tests::tcp_pair()) {}
-};
+using battery::memory_pair;
+using battery::tcp_pair;
+using battery::unix_pair;
 
 }  // namespace
 

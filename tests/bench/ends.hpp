@@ -48,23 +48,55 @@ inline void set_blocking(int descriptor, bool on) {
 
 // --- BoringSSL's own calls: SSL_set_fd, and the loops that everybody writes ---
 
+inline bssl::UniquePtr<SSL_CTX> new_raw_context() {
+    bssl::UniquePtr<SSL_CTX> context(::SSL_CTX_new(::TLS_method()));
+    require(context != nullptr && ::SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1, "SSL_CTX");
+    return context;
+}
+inline SSL_CTX* raw_client_context() {
+    static const bssl::UniquePtr<SSL_CTX> made = [] {
+        bssl::UniquePtr<SSL_CTX> context = new_raw_context();
+        ::SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+        X509_STORE* const trusted = ::SSL_CTX_get_cert_store(context.get());
+        require(::X509_STORE_add_cert(trusted, tests::test_pki().authority.certificate.get()) == 1, "trust");
+        return context;
+    }();
+    return made.get();
+}
+inline SSL_CTX* raw_server_context() {
+    static const bssl::UniquePtr<SSL_CTX> made = [] {
+        bssl::UniquePtr<SSL_CTX> context = new_raw_context();
+        const tests::issued& identity = tests::test_pki().server;
+        require(::SSL_CTX_use_certificate(context.get(), identity.certificate.get()) == 1 &&
+                    ::SSL_CTX_use_PrivateKey(context.get(), identity.key.get()) == 1,
+                "identity");
+        return context;
+    }();
+    return made.get();
+}
+
+// Has a client's handshake ask for the server's name, and verify it.
+inline void expect_server(SSL* ssl) {
+    X509_VERIFY_PARAM* const expected = ::SSL_get0_param(ssl);
+    ::X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    require(::SSL_set_tlsext_host_name(ssl, server_name) == 1 &&
+                ::X509_VERIFY_PARAM_set1_host(expected, server_name, std::string_view(server_name).size()) == 1,
+            "server name");
+}
+
 class raw_end {
 public:
     static constexpr std::string_view name = "raw";
 
     raw_end(tls::role side, int descriptor)
-        : ssl_(::SSL_new(side == tls::role::client ? client_context() : server_context())), descriptor_(descriptor) {
+        : ssl_(::SSL_new(side == tls::role::client ? raw_client_context() : raw_server_context())), descriptor_(descriptor) {
         require(ssl_ != nullptr && ::SSL_set_fd(ssl_.get(), descriptor) == 1, "SSL_set_fd");
         if (side == tls::role::server) {
             ::SSL_set_accept_state(ssl_.get());
             return;
         }
         ::SSL_set_connect_state(ssl_.get());
-        X509_VERIFY_PARAM* const expected = ::SSL_get0_param(ssl_.get());
-        ::X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        require(::SSL_set_tlsext_host_name(ssl_.get(), server_name) == 1 &&
-                    ::X509_VERIFY_PARAM_set1_host(expected, server_name, std::string_view(server_name).size()) == 1,
-                "server name");
+        expect_server(ssl_.get());
     }
     ~raw_end() { ::close(descriptor_); }
     raw_end(const raw_end&) = delete;
@@ -94,33 +126,6 @@ public:
     [[nodiscard]] const SSL* ssl() const { return ssl_.get(); }
 
 private:
-    static SSL_CTX* client_context() {
-        static const bssl::UniquePtr<SSL_CTX> made = [] {
-            bssl::UniquePtr<SSL_CTX> context = new_context();
-            ::SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-            X509_STORE* const trusted = ::SSL_CTX_get_cert_store(context.get());
-            require(::X509_STORE_add_cert(trusted, tests::test_pki().authority.certificate.get()) == 1, "trust");
-            return context;
-        }();
-        return made.get();
-    }
-    static SSL_CTX* server_context() {
-        static const bssl::UniquePtr<SSL_CTX> made = [] {
-            bssl::UniquePtr<SSL_CTX> context = new_context();
-            const tests::issued& identity = tests::test_pki().server;
-            require(::SSL_CTX_use_certificate(context.get(), identity.certificate.get()) == 1 &&
-                        ::SSL_CTX_use_PrivateKey(context.get(), identity.key.get()) == 1,
-                    "identity");
-            return context;
-        }();
-        return made.get();
-    }
-    static bssl::UniquePtr<SSL_CTX> new_context() {
-        bssl::UniquePtr<SSL_CTX> context(::SSL_CTX_new(::TLS_method()));
-        require(context != nullptr && ::SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1, "SSL_CTX");
-        return context;
-    }
-
     bssl::UniquePtr<SSL> ssl_;
     int descriptor_;
 };
@@ -269,13 +274,18 @@ connection<End> connect(descriptors ends) {
     return made;
 }
 
-// The same, blocking from here on. What is compared must be the same cipher.
+// What is compared must be the same cipher.
+inline void require_cipher(const SSL* ssl) {
+    require(::SSL_CIPHER_get_value(::SSL_get_current_cipher(ssl)) == 0x1301, "TLS_AES_128_GCM_SHA256");
+}
+
+// The same, blocking from here on.
 template <class End>
 connection<End> connect_blocking(descriptors ends) {
     connection<End> made = connect<End>(ends);
     made.client->set_blocking();
     made.server->set_blocking();
-    require(::SSL_CIPHER_get_value(::SSL_get_current_cipher(made.client->ssl())) == 0x1301, "TLS_AES_128_GCM_SHA256");
+    require_cipher(made.client->ssl());
     return made;
 }
 

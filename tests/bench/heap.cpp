@@ -9,8 +9,7 @@
 // To be run without malloc's per-thread cache, which counts as in use: GLIBC_TUNABLES=glibc.malloc.tcache_count=0.
 
 #include "ends.hpp"
-
-#include <malloc.h>
+#include "in_use.hpp"
 
 #include <array>
 #include <cstddef>
@@ -18,12 +17,6 @@
 #include <vector>
 
 namespace {
-
-// Bytes in use, malloc's own overhead included.
-std::size_t in_use() {
-    const struct ::mallinfo2 now = ::mallinfo2();
-    return now.uordblks + now.hblkhd;
-}
 
 template <class End>
 void measure(std::size_t count) {
@@ -36,11 +29,11 @@ void measure(std::size_t count) {
         idle.back().server->write(some);
         idle.back().client->read(some);
     }
-    const std::size_t all = in_use();
+    const std::size_t all = bench::in_use();
     for (auto& one : idle) one.server.reset();
-    const std::size_t clients = in_use();
+    const std::size_t clients = bench::in_use();
     for (auto& one : idle) one.client.reset();
-    const std::size_t none = in_use();
+    const std::size_t none = bench::in_use();
     std::printf("%zu %zu\n", (all - clients) / count, (clients - none) / count);
 }
 

@@ -7,10 +7,8 @@
 //     work handshake END COUNT       makes COUNT connections over a socketpair, in one thread
 //     work seconds END SIZE COUNT    writes COUNT times SIZE bytes over TCP, from one thread to another; prints the CPU seconds
 
+#include "cpu_seconds.hpp"
 #include "ends.hpp"
-
-#include <sys/resource.h>
-#include <sys/time.h>
 
 #include <cstddef>
 #include <cstdio>
@@ -38,19 +36,10 @@ void handshake(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) bench::connect<End>(bench::unix_pair());
 }
 
-double cpu_seconds() {
-    ::rusage used{};
-    bench::require(::getrusage(RUSAGE_SELF, &used) == 0, "getrusage");
-    const auto seconds = [](const ::timeval& time) {
-        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-    };
-    return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
-
 template <class End>
 void seconds(std::size_t size, std::size_t count) {
     const auto [client, server] = bench::connect_blocking<End>(bench::tcp_pair());
-    const double before = cpu_seconds();
+    const double before = bench::cpu_seconds();
     std::thread reader([&server = *server, size, count] {
         std::vector<std::byte> into(size);
         for (std::size_t i = 0; i < count; ++i) server.read(into);
@@ -58,7 +47,7 @@ void seconds(std::size_t size, std::size_t count) {
     const std::vector<std::byte> from(size, std::byte{'x'});
     for (std::size_t i = 0; i < count; ++i) client->write(from);
     reader.join();
-    std::printf("%.6f\n", cpu_seconds() - before);
+    std::printf("%.6f\n", bench::cpu_seconds() - before);
 }
 
 }  // namespace

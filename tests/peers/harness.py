@@ -29,6 +29,10 @@ def numbered_lines(size):
     return b"".join(b"%07d\n" % i for i in range(size // 8 + 1))[:size]
 
 
+class Skip(Exception):
+    """Why a case cannot be tried here."""
+
+
 def check(truth, what):
     if not truth:
         raise AssertionError(what() if callable(what) else what)
@@ -157,8 +161,9 @@ class Work:
     """One test's surroundings: a directory of its own, in which its processes run, and one that all tests of a run share.
     Leaving it ends every process."""
 
-    def __init__(self, driver, shared, name):
+    def __init__(self, driver, shared, name, example=None):
         self.driver = driver
+        self.example = example
         self.shared = shared
         self.directory = shared / name
         self.directory.mkdir()
@@ -183,6 +188,10 @@ class Work:
 
     def start(self, *command, environment=None):
         return Process(self, command, environment)
+
+    def start_example_server(self):
+        """The example that is tested, with the identity that the others have."""
+        return self.start(self.example, "--cert", self.pki / "server.pem", "--key", self.pki / "server.key")
 
     def start_server(self, *command, prepare=lambda port: None):
         """A server that must be told its port: PORT in `command`, and what prepare(port) makes of it. Another program may take the
@@ -239,6 +248,13 @@ def check_error(outcome, category, value, step=None):
         check_equal(error["value"], value, f"the error's value ({error['message']})")
     if step is not None:
         check_equal(error["step"], step, "the step that failed")
+
+
+def needs(*whys):
+    """Skips the case for the first reason that there is."""
+    for why in whys:
+        if why:
+            raise Skip(why)
 
 
 def missing(*programs):

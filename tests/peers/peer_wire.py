@@ -16,6 +16,7 @@ SENT, WANTED = f"send={SIZE}", f"expect={SIZE}"
 
 FIELDS = ("tcp.srcport", "tcp.flags.syn", "tcp.flags.fin", "tcp.flags.reset", "tls.alert_message.level", "tls.alert_message.desc")
 CLOSE_NOTIFY = ("1", "0")
+CLOSED = ["SYN", "close_notify", "FIN"]  # what one side sends
 
 
 def why_not():
@@ -65,6 +66,20 @@ class Capture:
             told += [(sender, "FIN")] * (fin in ("1", "True"))
         return told
 
+    def sides(self):
+        """What matters of what the server sent, and of what the client sent."""
+        by_sender = collections.defaultdict(list)
+        for sender, what in self.finish():
+            by_sender[sender].append(what)
+        check_equal(len(by_sender), 2, "the senders")
+        check(str(self.port) in by_sender, f"nothing came from port {self.port}")
+        return by_sender.pop(str(self.port)), *by_sender.values()
+
+    def check_closed_by_both(self):
+        """Each side: close_notify, then FIN, each once; and no RST."""
+        for who, seen in zip(("server", "client"), self.sides()):
+            check_equal(seen, CLOSED, f"what the {who} sent")
+
 
 def on_the_wire(role, version, we_first):
     """Each side: close_notify, then FIN, each once; and no RST."""
@@ -87,14 +102,7 @@ def on_the_wire(role, version, we_first):
         check_equal(peer.status(), 0, "the peer's exit status")
         check_clean(outcome, version, sent=SIZE)
 
-        by_sender = collections.defaultdict(list)
-        for sender, what in capture.finish():
-            by_sender[sender].append(what)
-        check_equal(len(by_sender), 2, "the senders")
-        for sender, seen in by_sender.items():
-            who = "we" if (sender == str(port)) == (role == "client") else "the peer"
-            check_equal(seen, ["SYN", "close_notify", "FIN"], f"what {who} sent")
-        check(str(port) in by_sender, f"nothing came from port {port}")
+        capture.check_closed_by_both()
     return test
 
 
