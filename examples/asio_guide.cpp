@@ -155,7 +155,7 @@ asio::awaitable<bool> says_something(stream& session, std::chrono::milliseconds 
     session.expires_after(limit);
     co_await session.async_read_some(asio::buffer(some), redirect_error(use_awaitable, ec));
     session.expires_never();
-    if (ec == asio::error::timed_out) co_return false;  // Nothing is lost; read again whenever you like.
+    if (ec == std::errc::timed_out) co_return false;  // Nothing is lost; read again whenever you like.
     if (ec) throw std::system_error(ec);
     co_return true;
 }

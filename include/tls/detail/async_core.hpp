@@ -139,16 +139,21 @@ public:
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_.in(*core_); }
 
-    template <class... Result>
-    void operator()(typename Core::library_code why, Result... result) {
-        const std::shared_ptr<Core> core = std::move(core_);
-        core->arrive(which_, executor_, why, result...);
-    }
+    void operator()(typename Core::library_code why) { arrive(why); }
+    void operator()(typename Core::library_code why, std::size_t transferred) { arrive(why, transferred); }
+    void operator()(typename Core::library_code why, const shutdown_result& result) { arrive(why, result); }
 
 protected:
     std::shared_ptr<Core> core_;
     operations_executor<Core, Executor> executor_;
     async_lane which_;
+
+private:
+    template <class... Result>
+    void arrive(const typename Core::library_code& why, const Result&... result) {
+        const std::shared_ptr<Core> core = std::move(core_);
+        core->arrive(which_, executor_, why, result...);
+    }
 };
 
 // The same for a layer whose operations are cancelled one by one.
@@ -311,7 +316,7 @@ public:
     }
 
     template <class Executor, class... Result>
-    void arrive(async_lane which, const operations_executor<async_core, Executor>& executors, library_code why,
+    void arrive(async_lane which, const operations_executor<async_core, Executor>& executors, const library_code& why,
                 const Result&... result) {
         state& here = lanes_[index(which)];
         here.busy = false;
@@ -478,7 +483,8 @@ private:
         }
     }
 
-    void take_note(async_lane, library_code) noexcept {}
+    // What the layer has done. Each kind of layer has only some of these.
+    void take_note(async_lane, const library_code&) noexcept {}
     void take_note(async_lane which, library_code why, std::size_t n) noexcept {
         if (which == async_lane::input) {
             layer().finish_input(n, why);

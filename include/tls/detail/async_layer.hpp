@@ -54,8 +54,8 @@ template <class Layer>
     }
 }
 
-// shutdown(2), by whatever has it; std::errc::operation_not_supported where nothing has. That both directions have ended already is no
-// error.
+// shutdown(2), by whatever has it; std::errc::operation_not_supported where nothing has, or the socket was closed by somebody else. That
+// both directions have ended already is no error.
 template <class Library, class S>
 void shut_down_layer(S& layer, shutdown_mode mode, std::error_code& ec) {
     typename Library::error_code failure;
@@ -64,6 +64,7 @@ void shut_down_layer(S& layer, shutdown_mode mode, std::error_code& ec) {
         on_socket_of(layer, [&](auto& s) -> decltype(s.shutdown(side, failure), void()) { s.shutdown(side, failure); });
     ec = done ? Library::to_std(failure) : std::make_error_code(std::errc::operation_not_supported);
     if (ec == std::errc::not_connected) ec.clear();
+    if (ec == std::errc::bad_file_descriptor) ec = std::make_error_code(std::errc::operation_not_supported);
 }
 
 // Closes it at once; what cannot be closed is cancelled, and goes with the stream.

@@ -42,7 +42,7 @@ namespace detail {
 // SyncStream: asio::async_read, asio::write, Beast and the like run over it. `token` is any completion token.
 //
 // By Asio's convention the clean end of stream, the peer's close_notify, is asio::error::eof; tls::errc::truncated says that it never
-// came. Other errors are those of the blocking stream (stream.hpp); an expired deadline is asio::error::timed_out, and what was cancelled
+// came. Other errors are those of the blocking stream (stream.hpp); an expired deadline is std::errc::timed_out, and what was cancelled
 // or lost its stream asio::error::operation_aborted. Errors of the layer below keep their own code.
 //
 // One read, and one write, handshake, shutdown or close may be outstanding together, all of them started and completed on one strand,
@@ -152,7 +152,7 @@ public:
     }
 
     // Bounds every operation that is started from here on, and every synchronous call, until it is said anew: one that is not done by then
-    // ends with asio::error::timed_out, nothing is lost, and it may be started again. A write tells how many bytes are sealed.
+    // ends with std::errc::timed_out, nothing is lost, and it may be started again. A write tells how many bytes are sealed.
     void expires_at(time_point when) {
         if (core_) core_->stream.set_deadlines(when, when);
     }
@@ -161,7 +161,7 @@ public:
 
     // --- synchronously: not while an operation is outstanding ---
 
-    // As async_handshake. A socket that was made non_blocking(true) answers asio::error::would_block.
+    // As async_handshake. A socket that was made non_blocking(true) answers std::errc::operation_would_block.
     void handshake(error_code& ec) {
         waiting(ec, [&](std::error_code& why) { core_->stream.handshake(why); });
     }
