@@ -81,7 +81,7 @@ public:
         // that is itself TLS would clear the queue.
         const bool joins = expected_records_ != 0 && pending_.size() + records.size() <= batch_ciphertext;
         if (joins || output_blocked() || (!application_data && ::ERR_peek_error() != 0)) {
-            pending_.append(records);
+            keep(records, joins);
         } else if (!pending_.empty() || too_late(write_deadline_, write_late_)) {
             push(records);
         } else {
@@ -295,6 +295,12 @@ private:
             }
         }
         return socket_.write_some(pending_.bytes(), ec_);
+    }
+
+    // With room for the ones that will join it, or what is here would be copied with each of them.
+    [[gnu::noinline]] void keep(std::span<const std::byte> records, bool joins) {
+        if (joins && pending_.empty()) (void)pending_.room(std::min(expected_records_ + 1, records_per_batch) * records.size());
+        pending_.append(records);
     }
 
     void block(std::span<const std::byte> rest, std::error_code why) {
