@@ -34,6 +34,7 @@
 #include <asio/wait_traits.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <span>

@@ -44,6 +44,7 @@
 #endif
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -231,7 +232,9 @@ public:
 // A code of Boost's as the standard's: of one of the library's categories where it is one of the library's.
 [[nodiscard]] inline std::error_code to_std(const boost::system::error_code& code) { return detail::boost_to_std(code); }
 
-[[nodiscard]] inline bool operator==(const boost::system::error_code& code, errc what) {
+// Of exactly this type: newer ones of Boost's are made of the standard's without asking.
+template <std::same_as<boost::system::error_code> Code>
+[[nodiscard]] bool operator==(const Code& code, errc what) {
     return detail::boost_to_std(code) == make_error_code(what);
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // The battery over the Asio faces, by asynchronous operations and by the members that block: over sockets, behind a wiretap, and over a
-// layer that is none. For asio.cpp and boost_asio.cpp, each of which says by which Asio.
+// layer that is none. For asio.cpp and boost_asio.cpp, each of which says by which Asio, and what of it.
 
 #ifndef TLS_STREAM_TESTS_BATTERY_ASIO_BATTERY_HPP
 #define TLS_STREAM_TESTS_BATTERY_ASIO_BATTERY_HPP
@@ -208,33 +208,5 @@ private:
 };
 
 }  // namespace
-
-TEST_CASE("battery: TLS 1.2, async, TCP" + tests::on_net, "[battery]") {
-    battery::run_all<tapped_transport<tests::tcp_socket, async_face>>(tls::protocol_version::tls1_2);
-}
-TEST_CASE("battery: TLS 1.3, async, TCP" + tests::on_net, "[battery]") {
-    battery::run_all<tapped_transport<tests::tcp_socket, async_face>>(tls::protocol_version::tls1_3);
-}
-TEST_CASE("battery: TLS 1.2, async, AF_UNIX" + tests::on_net, "[battery]") {
-    battery::run_all<tapped_transport<tests::unix_socket, async_face>>(tls::protocol_version::tls1_2);
-}
-TEST_CASE("battery: TLS 1.3, async, AF_UNIX" + tests::on_net, "[battery]") {
-    battery::run_all<tapped_transport<tests::unix_socket, async_face>>(tls::protocol_version::tls1_3);
-}
-TEST_CASE("battery: TLS 1.2, async, a layer that is no socket" + tests::on_net, "[battery]") {
-    battery::run_all<layered_transport<tests::tcp_socket, async_face>>(tls::protocol_version::tls1_2);
-}
-TEST_CASE("battery: TLS 1.3, async, a layer that is no socket" + tests::on_net, "[battery]") {
-    battery::run_all<layered_transport<tests::tcp_socket, async_face>>(tls::protocol_version::tls1_3);
-}
-TEST_CASE("battery: TLS 1.2, sync, TCP" + tests::on_net, "[battery]") {
-    battery::run_all<tapped_transport<tests::tcp_socket, sync_face>>(tls::protocol_version::tls1_2);
-}
-TEST_CASE("battery: TLS 1.3, sync, AF_UNIX" + tests::on_net, "[battery]") {
-    battery::run_all<tapped_transport<tests::unix_socket, sync_face>>(tls::protocol_version::tls1_3);
-}
-TEST_CASE("battery: TLS 1.3, sync, a layer that is no socket" + tests::on_net, "[battery]") {
-    battery::run_all<layered_transport<tests::tcp_socket, sync_face>>(tls::protocol_version::tls1_3);
-}
 
 #endif

@@ -106,9 +106,13 @@ public:
     }
 
     void wake() override {
-        if (queued) return;
-        library::post(core_->executor(), executor_.other(), wake_up(*this));
-        queued = true;
+        if (std::exchange(queued, true)) return;
+        try {
+            library::post(core_->executor(), executor_.other(), wake_up(*this));
+        } catch (...) {
+            queued = false;
+            throw;
+        }
     }
 
     void discard() noexcept override {

@@ -123,8 +123,8 @@ public:
             if (!ready_to_write(ec)) return done;
             while (!ec && records.left() != 0) {
                 // As much is taken as of one piece: a batch, even if all of it has to wait.
-                constexpr std::size_t enough = batch_plaintext - record_plaintext_limit;
-                if (wire.output_blocked() && wire.pending().size() >= enough && !flushed(ec)) break;
+                const bool enough = done > batch_plaintext - record_plaintext_limit;
+                if (wire.output_blocked() && enough && !flushed(ec)) break;
                 const auto next = records.next();
                 const progress step = tls.write(next, records_in(records.left()) - records_in(next.size()));
                 // Records that wait for the ones behind them are not sent yet, and not stuck either.
