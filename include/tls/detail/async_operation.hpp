@@ -107,8 +107,9 @@ public:
 
     void wake() override {
         if (std::exchange(queued, true)) return;
+        wake_up call(*this);
         try {
-            library::post(core_->executor(), executor_.other(), wake_up(*this));
+            library::post(core_->executor(), executor_.other(), std::move(call));
         } catch (...) {
             queued = false;
             throw;
