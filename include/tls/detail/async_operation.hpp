@@ -107,13 +107,15 @@ public:
 
     void wake() override {
         if (std::exchange(queued, true)) return;
-        wake_up call(*this);
+        ++owners;  // what cannot be posted lets go of its own
         try {
-            library::post(core_->executor(), executor_.other(), std::move(call));
+            library::post(core_->executor(), executor_.other(), wake_up(*this));
         } catch (...) {
             queued = false;
+            release();
             throw;
         }
+        --owners;
     }
 
     void discard() noexcept override {
