@@ -13,7 +13,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 FLOORS = {
-    6: ["tls.hpp", "asio.hpp", "boost_asio.hpp", "detail/async_core.hpp", "detail/async_layer.hpp", "detail/async_operation.hpp",
+    6: ["tls.hpp", "asio.hpp", "boost_asio.hpp", "detail/async_core.hpp", "detail/async_lane.hpp", "detail/async_layer.hpp", "detail/async_operation.hpp",
         "detail/async_stream.hpp", "detail/async_work.hpp", "detail/boost_errors.hpp", "detail/buffer_list.hpp",
         "detail/buffered_layer.hpp", "detail/native_layer.hpp"],
     5: ["stream.hpp", "split.hpp", "connect.hpp", "detail/direct_wire.hpp", "detail/half.hpp", "detail/halves_closing.hpp",
