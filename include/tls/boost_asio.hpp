@@ -232,8 +232,9 @@ public:
 // A code of Boost's as the standard's: of one of the library's categories where it is one of the library's.
 [[nodiscard]] inline std::error_code to_std(const boost::system::error_code& code) { return detail::boost_to_std(code); }
 
-// Of exactly this type: newer ones of Boost's are made of the standard's without asking.
+// Later ones can do this by themselves.
 template <std::same_as<boost::system::error_code> Code>
+    requires(!detail::boost_holds_std)
 [[nodiscard]] bool operator==(const Code& code, errc what) {
     return detail::boost_to_std(code) == make_error_code(what);
 }

@@ -9,12 +9,15 @@
 #ifndef TLS_STREAM_TLS_DETAIL_BOOST_ERRORS_HPP
 #define TLS_STREAM_TLS_DETAIL_BOOST_ERRORS_HPP
 
+#include <tls/error.hpp>
+
 #include <boost/system/error_code.hpp>
 
 #include <memory>
 #include <mutex>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <vector>
 
 namespace tls {
@@ -92,13 +95,34 @@ private:
 using boost_twins = category_twins<boost_twin, std::error_category>;
 using std_twins = category_twins<std_twin, boost::system::error_category>;
 
+// From 1.77 on a code of Boost's can hold one of the standard's, and be compared with it.
+inline constexpr bool boost_holds_std = std::is_constructible_v<boost::system::error_code, std::error_code>;
+
+[[nodiscard]] inline bool is_of_this_library(const std::error_category& category) noexcept {
+    return category == stream_category() || category == ssl_category() || category == alert_category() ||
+           category == verify_category();
+}
+
 [[nodiscard]] inline std::error_code boost_to_std(const boost::system::error_code& code) {
     if (!code) return {};
+    if constexpr (boost_holds_std) {
+        const auto held = static_cast<std::error_code>(code);
+        if (is_of_this_library(held.category())) return held;
+    }
     if (code.category() == boost::system::system_category()) return {code.value(), std::system_category()};
     if (code.category() == boost::system::generic_category()) return {code.value(), std::generic_category()};
     if (const std::error_category* const original = boost_twins::all().original_of(code.category()))
         return {code.value(), *original};
     return {code.value(), std_twins::all().of(code.category())};
+}
+
+template <class Code>
+[[nodiscard]] boost::system::error_code boost_of_std(const Code& code) {
+    if constexpr (boost_holds_std) {
+        return boost::system::error_code(code);
+    } else {
+        return {code.value(), boost_twins::all().of(code.category())};
+    }
 }
 
 // Conditions become the system's codes, which are what Boost.Asio's own are.
@@ -110,7 +134,7 @@ using std_twins = category_twins<std_twin, boost::system::error_category>;
     if (const boost::system::error_category* const original = std_twins::all().original_of(code.category())) {
         return {code.value(), *original};
     }
-    return {code.value(), boost_twins::all().of(code.category())};
+    return boost_of_std(code);
 }
 
 }  // namespace detail
