@@ -195,16 +195,20 @@ def inspect_tells_truncation():
         def swallow_close_notify(client):
             with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT) as upstream:
                 held = {client: b"", upstream: b""}
-                while True:
-                    for ready in select.select([client, upstream], [], [], LIMIT)[0]:
+                while held:  # an end is passed on as an end: closing at once could make it a reset
+                    for ready in select.select(list(held), [], [], LIMIT)[0]:
+                        other = upstream if ready is client else client
                         some = ready.recv(65536)
                         if not some:
-                            return
+                            del held[ready]
+                            with contextlib.suppress(OSError):
+                                other.shutdown(socket.SHUT_WR)
+                            continue
                         held[ready] += some
                         while len(held[ready]) >= 5 and len(held[ready]) >= (size := 5 + int.from_bytes(held[ready][3:5], "big")):
                             record, held[ready] = held[ready][:size], held[ready][size:]
                             if size != 5 + 19:
-                                (upstream if ready is client else client).sendall(record)
+                                other.sendall(record)
 
         with listener(swallow_close_notify) as port:
             output = succeeded(run("inspect", "localhost", port, "--ca", server.ca, "--echo"))
