@@ -98,7 +98,7 @@ public:
         return base::opened(ec) ? this->core_->shut_reading(ec) : shutdown_result{};
     }
     shutdown_result shutdown_read() {
-        return base::closing_checked("TLS shutdown", [&](std::error_code& ec) { return shutdown_read(ec); });
+        return base::checked("TLS shutdown", [&](std::error_code& ec) { return shutdown_read(ec); });
     }
 
     // The deadline, by its name in a socket.
@@ -183,7 +183,7 @@ public:
     }
     shutdown_result shutdown(shutdown_mode mode, std::error_code& ec) { return shutdown(mode, {}, ec); }
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options = {}) {
-        return base::closing_checked("TLS shutdown", [&](std::error_code& ec) { return shutdown(mode, options, ec); });
+        return base::checked("TLS shutdown", [&](std::error_code& ec) { return shutdown(mode, options, ec); });
     }
 
     // The deadline, by its name in a socket.

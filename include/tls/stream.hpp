@@ -170,7 +170,7 @@ public:
     }
     shutdown_result shutdown(shutdown_mode mode, std::error_code& ec) { return shutdown(mode, {}, ec); }
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options = {}) {
-        return closing_checked("TLS shutdown", [&](std::error_code& ec) { return shutdown(mode, options, ec); });
+        return checked("TLS shutdown", [&](std::error_code& ec) { return shutdown(mode, options, ec); });
     }
 
     // As shutdown(both), unless one came to its end before; then closes the socket, whatever happened. Twice is harmless.
@@ -185,7 +185,7 @@ public:
     }
     shutdown_result close(std::error_code& ec) { return close({}, ec); }
     shutdown_result close(const shutdown_options& options = {}) {
-        return closing_checked("TLS close", [&](std::error_code& ec) { return close(options, ec); });
+        return checked("TLS close", [&](std::error_code& ec) { return close(options, ec); });
     }
 
     // Closes the socket at once, without I/O: the peer sees truncation.
@@ -324,22 +324,7 @@ private:
     // The throwing overload of a call.
     template <class Call>
     auto checked(const char* what, Call&& call) {
-        std::error_code ec;
-        if constexpr (std::is_void_v<decltype(call(ec))>) {
-            call(ec);
-            if (ec) throw error(ec, what, details());
-        } else {
-            const auto done = call(ec);
-            if (ec) throw error(ec, what, details(), static_cast<std::size_t>(done));
-            return done;
-        }
-    }
-    template <class Call>
-    shutdown_result closing_checked(const char* what, Call&& call) {
-        std::error_code ec;
-        const shutdown_result result = call(ec);
-        if (ec) throw error(ec, what, details(), 0, result);
-        return result;
+        return detail::call_or_throw(what, [this] { return details(); }, call);
     }
 
     std::unique_ptr<core> core_;

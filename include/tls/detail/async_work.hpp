@@ -54,6 +54,13 @@ public:
 protected:
     [[nodiscard]] static bool would_block(std::error_code ec) noexcept { return ec == std::errc::operation_would_block; }
     [[nodiscard]] static std::error_code already_started() noexcept { return library::to_std(library::already_started()); }
+    // Of a write or a handshake.
+    [[nodiscard]] static std::error_code writer_refusal(const Core& core) noexcept {
+        if (core.occupied(async_slot::closer)) return errc::write_shut_down;
+        const bool second = core.occupied(async_slot::writer);
+        assert(!second && "tls::stream: a write or a handshake is outstanding already");
+        return second ? already_started() : std::error_code();
+    }
 
     time_point deadline_ = never;
     std::error_code ec_;
@@ -131,12 +138,7 @@ public:
 
     explicit write_work(const Buffers& buffers) : buffers_(buffers) {}
 
-    [[nodiscard]] std::error_code refusal(const Core& core) const noexcept {
-        if (core.occupied(async_slot::closer)) return errc::write_shut_down;
-        const bool second = core.occupied(async_slot::writer);
-        assert(!second && "tls::stream: a write or a handshake is outstanding already");
-        return second ? base::already_started() : std::error_code();
-    }
+    [[nodiscard]] std::error_code refusal(const Core& core) const noexcept { return base::writer_refusal(core); }
 
     // Seals once, what makes up to four records; then it is done when all of that is with the layer.
     bool step(Core& core) {
@@ -181,12 +183,7 @@ public:
     static constexpr async_slot slot = async_slot::writer;
     static constexpr bool is_handshake = true;
 
-    [[nodiscard]] std::error_code refusal(const Core& core) const noexcept {
-        if (core.occupied(async_slot::closer)) return errc::write_shut_down;
-        const bool second = core.occupied(async_slot::writer);
-        assert(!second && "tls::stream: a write or a handshake is outstanding already");
-        return second ? base::already_started() : std::error_code();
-    }
+    [[nodiscard]] std::error_code refusal(const Core& core) const noexcept { return base::writer_refusal(core); }
     bool step(Core& core) {
         core.stream.handshake(base::ec_);
         if (!base::would_block(base::ec_)) return true;

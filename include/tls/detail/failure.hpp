@@ -7,9 +7,12 @@
 #define TLS_STREAM_TLS_DETAIL_FAILURE_HPP
 
 #include <tls/error.hpp>
+#include <tls/shutdown.hpp>
 
+#include <cstddef>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace tls {
@@ -42,6 +45,24 @@ auto reporting(std::error_code& ec, Make&& make) {
     auto made = std::forward<Make>(make)(why);
     ec = why.code;
     return made;
+}
+
+// The throwing overload of a call: what the one with an error code gives, or an exception with what was done and BoringSSL's account.
+template <class Details, class Call>
+auto call_or_throw(const char* what, Details&& details, Call&& call) {
+    std::error_code ec;
+    if constexpr (std::is_void_v<decltype(call(ec))>) {
+        call(ec);
+        if (ec) throw error(ec, what, details());
+    } else {
+        const auto done = call(ec);
+        if constexpr (std::is_same_v<decltype(call(ec)), shutdown_result>) {
+            if (ec) throw error(ec, what, details(), 0, done);
+        } else {
+            if (ec) throw error(ec, what, details(), static_cast<std::size_t>(done));
+        }
+        return done;
+    }
 }
 
 }  // namespace detail

@@ -12,6 +12,7 @@
 #include <tls/detail/connection.hpp>
 #include <tls/detail/connection_info.hpp>
 #include <tls/detail/error_queue.hpp>
+#include <tls/detail/failure.hpp>
 #include <tls/detail/halves_closing.hpp>
 #include <tls/detail/halves_core.hpp>
 #include <tls/error.hpp>
@@ -60,7 +61,7 @@ public:
     }
     shutdown_result close(std::error_code& ec) { return close({}, ec); }
     shutdown_result close(const shutdown_options& options = {}) {
-        return closing_checked("TLS close", [&](std::error_code& ec) { return close(options, ec); });
+        return checked("TLS close", [&](std::error_code& ec) { return close(options, ec); });
     }
 
     // Closes the socket at once, without a word to the peer, who sees truncation; for both halves, as close() does.
@@ -125,17 +126,7 @@ protected:
     // The throwing overload of a call.
     template <class Call>
     auto checked(const char* what, Call&& call) {
-        std::error_code ec;
-        const auto done = call(ec);
-        if (ec) throw error(ec, what, details(), static_cast<std::size_t>(done));
-        return done;
-    }
-    template <class Call>
-    shutdown_result closing_checked(const char* what, Call&& call) {
-        std::error_code ec;
-        const shutdown_result result = call(ec);
-        if (ec) throw error(ec, what, details(), 0, result);
-        return result;
+        return call_or_throw(what, [this] { return details(); }, call);
     }
 
     std::shared_ptr<core_type> core_;
