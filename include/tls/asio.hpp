@@ -31,6 +31,7 @@
 #include <asio/prefer.hpp>
 #include <asio/query.hpp>
 #include <asio/socket_base.hpp>
+#include <asio/system_executor.hpp>
 #include <asio/wait_traits.hpp>
 
 #include <chrono>
@@ -131,7 +132,7 @@ struct asio_library {
     using handler_executor = typename asio::associated_executor<Handler, Executor>::type;
     template <class Handler>
     [[nodiscard]] static auto executor_of(const Handler& handler) noexcept {
-        return asio::get_associated_executor(handler);
+        return asio::get_associated_executor(handler, asio::system_executor());
     }
     template <class Handler, class Executor>
     [[nodiscard]] static handler_executor<Handler, Executor> executor_of(const Handler& handler,

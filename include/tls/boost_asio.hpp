@@ -34,6 +34,7 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/socket_base.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <boost/asio/wait_traits.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
@@ -135,7 +136,7 @@ struct boost_asio_library {
     using handler_executor = typename boost::asio::associated_executor<Handler, Executor>::type;
     template <class Handler>
     [[nodiscard]] static auto executor_of(const Handler& handler) noexcept {
-        return boost::asio::get_associated_executor(handler);
+        return boost::asio::get_associated_executor(handler, boost::asio::system_executor());
     }
     template <class Handler, class Executor>
     [[nodiscard]] static handler_executor<Handler, Executor> executor_of(const Handler& handler,
