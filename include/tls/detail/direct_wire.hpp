@@ -85,7 +85,7 @@ public:
         } else if (!pending_.empty() || too_late(write_deadline_, write_late_)) {
             push(records);
         } else {
-            reset(ec_);
+            forget_error();
             const std::size_t n = write_refusing([&] { return socket_.write_some(records, ec_); });
             if (n == records.size() && !ec_) {
                 sent_ += n;
@@ -146,7 +146,7 @@ private:
     [[gnu::always_inline]] std::size_t try_receive(std::span<std::byte> into) {
         if ((output_error_ && !waits_after_refusal_) || too_late(read_deadline_, read_late_)) return receive_specially(into);
         if (into.size() > record_header_size) return receive_body(into);
-        reset(ec_);
+        forget_error();
         const std::size_t n = socket_.read_some(std::span(ahead_), ec_);
         tidy();
         if (n - 1 >= ahead_.size()) return received_none(n);  // neither 1 nor up to all of it
@@ -159,7 +159,7 @@ private:
 
     // Into the range, and the header that follows it where one call can do both.
     [[gnu::noinline]] std::size_t receive_body(std::span<std::byte> into) {
-        reset(ec_);
+        forget_error();
         std::size_t most = into.size();
         std::size_t n = 0;
         if constexpr (vectored_socket<Socket>) {
@@ -215,6 +215,11 @@ private:
         ahead_end_ = ahead_begin_ + n;
     }
 
+    // Before a call of the socket's: a tcp_socket does that itself.
+    void forget_error() noexcept {
+        if constexpr (!std::same_as<Socket, tcp_socket>) reset(ec_);
+    }
+
     // A socket of a foreign type may use BoringSSL itself, and what it leaves on the error queue would be taken for this connection's.
     void tidy() const noexcept {
         if constexpr (!std::same_as<Socket, tcp_socket>) clear_error_queue();
@@ -264,7 +269,7 @@ private:
         std::size_t n = 0;
         do {
             if (too_late(write_deadline_, write_late_)) return block(record, blocked_by_);
-            reset(ec_);
+            forget_error();
             offered = record.size();
             n = write_refusing(
                 [&] { return pending_.empty() ? socket_.write_some(record, ec_) : write_pending(record, offered); });
