@@ -51,6 +51,10 @@ class closing {
 public:
     using time_point = std::chrono::steady_clock::time_point;
     enum class goal : unsigned char { write, both, close };
+    // What a shutdown of the writing side, or of both, is after. That of reading alone is no closing.
+    [[nodiscard]] static constexpr goal goal_of(shutdown_mode mode) noexcept {
+        return mode == shutdown_mode::write ? goal::write : goal::both;
+    }
 
     // A call begins, or is made again after it would have blocked: then the clock runs on from its first time.
     void begin(goal what, const shutdown_options& options, time_point now, time_point stream_deadline) noexcept {

@@ -104,6 +104,21 @@ template <class S>
     }
 }
 
+// Lets go of a connection at once, when there is nobody to tell.
+template <class S>
+void abandon(S& s) noexcept {
+    if constexpr (abortable_socket<S>) {
+        s.abort();
+    } else {
+        try {
+            std::error_code ignored;
+            s.close(ignored);
+        } catch (...) {
+            return;  // the socket is done for, and nobody asked how
+        }
+    }
+}
+
 // from + span, without overflow: what lies beyond the clock's end is `never`, before its beginning the beginning.
 template <class Rep, class Period>
 [[nodiscard]] constexpr std::chrono::steady_clock::time_point saturating_sum(std::chrono::steady_clock::time_point from,

@@ -178,8 +178,7 @@ public:
             ec = std::make_error_code(std::errc::invalid_argument);
             return {};
         }
-        const auto goal = mode == shutdown_mode::write ? closing::goal::write : closing::goal::both;
-        return detail::halves_closing<Socket>(*this->core_, goal).run(options, this->deadline_, ec);
+        return detail::halves_closing<Socket>(*this->core_, closing::goal_of(mode)).run(options, this->deadline_, ec);
     }
     shutdown_result shutdown(shutdown_mode mode, std::error_code& ec) { return shutdown(mode, {}, ec); }
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options = {}) {

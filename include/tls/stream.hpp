@@ -166,7 +166,7 @@ public:
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options, std::error_code& ec) {
         if (!opened(ec)) return {};
         if (mode == shutdown_mode::read) return core_->shut_reading(ec);
-        return core_->close_by_steps(mode == shutdown_mode::write ? closing::goal::write : closing::goal::both, options, ec);
+        return core_->close_by_steps(closing::goal_of(mode), options, ec);
     }
     shutdown_result shutdown(shutdown_mode mode, std::error_code& ec) { return shutdown(mode, {}, ec); }
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options = {}) {

@@ -16,10 +16,12 @@
 
 #include <tls/detail/async_lane.hpp>
 #include <tls/detail/async_layer.hpp>
+#include <tls/detail/buffer_list.hpp>
 #include <tls/detail/buffered_layer.hpp>
 #include <tls/detail/native_layer.hpp>
 #include <tls/detail/new_connection.hpp>
 #include <tls/detail/stream_core.hpp>
+#include <tls/detail/wire.hpp>
 #include <tls/shutdown.hpp>
 #include <tls/socket.hpp>
 
@@ -80,6 +82,13 @@ public:
     // Nothing of the stream's is under way on the layer.
     [[nodiscard]] bool is_idle() const noexcept {
         return !any_outstanding() && std::none_of(lanes_.begin(), lanes_.end(), [](const state& lane) { return lane.busy; });
+    }
+
+    // What makes up to four records, gathered however many buffers it is.
+    template <class Buffers>
+    std::size_t write_some(const Buffers& buffers, std::error_code& ec) {
+        const buffer_list<Library, Buffers> pieces(buffers, batch_plaintext);
+        return pieces.single() ? stream.write_some(pieces.front(), ec) : stream.write(pieces.all(), ec);
     }
 
     // --- operations ---

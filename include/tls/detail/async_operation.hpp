@@ -13,7 +13,9 @@
 //     time_point deadline() const;                    // ... and when it steps again in any case
 //     bool is_late() const;                           // that step was its last
 //     void stop(Core&, std::error_code why);          // it is done, for a reason from outside
-//     cancel_effect effect_of(Library::cancellation) const;
+//     void stop_empty();                              // ... because there is no stream
+//     cancel_effect effect_of(const cancellation_effects&) const;
+//     void leave(Core&, executor) const;              // it is done: what that means for the others
 //     std::tuple<Library::error_code, ...> result() const;
 
 #ifndef TLS_STREAM_TLS_DETAIL_ASYNC_OPERATION_HPP

@@ -12,7 +12,6 @@
 #include <tls/detail/async_layer.hpp>
 #include <tls/detail/async_operation.hpp>
 #include <tls/detail/async_work.hpp>
-#include <tls/detail/buffer_list.hpp>
 #include <tls/detail/connection_info.hpp>
 #include <tls/detail/error_queue.hpp>
 #include <tls/detail/failure.hpp>
@@ -197,8 +196,7 @@ public:
     std::size_t write_some(const ConstBuffers& buffers, error_code& ec) {
         std::size_t n = 0;
         waiting(ec, [&](std::error_code& why) {
-            const buffer_list<Library, ConstBuffers> pieces(buffers, batch_plaintext);
-            n = pieces.single() ? core_->stream.write_some(pieces.front(), why) : core_->stream.write(pieces.all(), why);
+            n = core_->write_some(buffers, why);
             if (n != 0 && why == std::errc::operation_would_block) why.clear();
         });
         return n;
@@ -212,9 +210,8 @@ public:
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options, error_code& ec) {
         shutdown_result result;
         waiting(ec, [&](std::error_code& why) {
-            const auto goal = mode == shutdown_mode::write ? closing::goal::write : closing::goal::both;
             result = mode == shutdown_mode::read ? core_->stream.shut_reading(why)
-                                                 : core_->stream.close_by_steps(goal, options, why);
+                                                 : core_->stream.close_by_steps(closing::goal_of(mode), options, why);
         });
         return result;
     }

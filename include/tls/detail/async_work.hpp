@@ -8,10 +8,8 @@
 
 #include <tls/closing.hpp>
 #include <tls/detail/async_core.hpp>
-#include <tls/detail/buffer_list.hpp>
 #include <tls/detail/wire.hpp>
 #include <tls/error.hpp>
-#include <tls/progress.hpp>
 #include <tls/shutdown.hpp>
 #include <tls/socket.hpp>
 
@@ -93,7 +91,7 @@ public:
                 any_room = true;
                 std::error_code ec;
                 const std::size_t n = core.stream.read_some(into, ec);
-                if (n == 0) return stopped_by(core, ec);
+                if (n == 0) return stopped_by(ec);
                 bytes_ += n;
                 into = into.subspan(n);
                 if (bytes_ >= batch_plaintext || !core.stream.more_is_likely()) return true;
@@ -116,7 +114,7 @@ public:
     }
 
 private:
-    bool stopped_by(Core&, std::error_code ec) noexcept {
+    bool stopped_by(std::error_code ec) noexcept {
         if (bytes_ != 0) return true;  // an end stays, and the next read finds it
         if (base::would_block(ec)) return false;
         base::ec_ = ec;
@@ -143,9 +141,7 @@ public:
     // Seals once, what makes up to four records; then it is done when all of that is with the layer.
     bool step(Core& core) {
         if (accepted_ == 0) {
-            const buffer_list<typename base::library, Buffers> pieces(buffers_, batch_plaintext);
-            accepted_ = pieces.single() ? core.stream.write_some(pieces.front(), base::ec_)
-                                        : core.stream.write(pieces.all(), base::ec_);
+            accepted_ = core.write_some(buffers_, base::ec_);
             const bool blocked = base::would_block(base::ec_);
             if (blocked) base::ec_.clear();
             if (accepted_ == 0) return !blocked;
@@ -209,9 +205,7 @@ public:
     static constexpr async_slot slot = async_slot::closer;
 
     close_work(shutdown_mode mode, const shutdown_options& options) noexcept
-        : goal_(mode == shutdown_mode::write ? closing::goal::write : closing::goal::both),
-          reading_only_(mode == shutdown_mode::read),
-          options_(options) {}
+        : goal_(closing::goal_of(mode)), reading_only_(mode == shutdown_mode::read), options_(options) {}
     explicit close_work(const shutdown_options& options) noexcept : goal_(closing::goal::close), options_(options) {}
 
     // The clock starts here, not when the writer is done.

@@ -21,7 +21,6 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace tls {
 inline namespace v0 {
@@ -141,7 +140,7 @@ public:
 private:
     // A small buffer until something comes, so that an idle stream holds little; then a record of the largest size.
     static constexpr std::size_t room_when_idle = 512;
-    static constexpr std::size_t room_when_busy = record_header_size + record_plaintext_limit + 256;
+    static constexpr std::size_t room_when_busy = buffered_wire::input_room;
 
     [[nodiscard]] bool may_call(time_point deadline, std::error_code& ec) const noexcept {
         if (!waits_) {

@@ -250,17 +250,7 @@ private:
     }
 
     void let_go() noexcept {
-        if (std::exchange(let_go_, true)) return;
-        if constexpr (abortable_socket<socket_type>) {
-            socket.abort();
-        } else {
-            try {
-                std::error_code ignored;
-                socket.close(ignored);
-            } catch (...) {
-                return;  // the socket is done for, and nobody asked how
-            }
-        }
+        if (!std::exchange(let_go_, true)) abandon(socket);
     }
 
     std::mutex mutex_;

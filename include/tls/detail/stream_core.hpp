@@ -203,16 +203,7 @@ public:
         if (closed_) return;
         closed_ = true;
         wants_ = want::nothing;
-        if constexpr (abortable_socket<socket_type>) {
-            socket.abort();
-        } else {
-            try {
-                std::error_code ignored;
-                socket.close(ignored);
-            } catch (...) {
-                return;  // the socket is done for, and nobody asked how
-            }
-        }
+        abandon(socket);
     }
 
 private:
