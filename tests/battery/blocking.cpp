@@ -46,33 +46,8 @@ private:
     tls::stream<Socket> stream_;
 };
 
-// Both ends of a connection, made by `Pair`, which gives two sockets as `first` and `second`.
 template <class Pair>
-class blocking_transport {
-public:
-    using socket_type = tests::taped_socket<typename Pair::socket_type>;
-    using face = blocking_face<socket_type>;
-
-    blocking_transport(tls::protocol_version version, std::size_t chunk) : version_(version), chunk_(chunk) {}
-
-    face client() {
-        return face(tls::stream<socket_type>(socket_type(std::move(pair_.first), chunk_, client_tape_),
-                                             tests::client_of(version_), "localhost"));
-    }
-    face server() {
-        return face(
-            tls::stream<socket_type>(socket_type(std::move(pair_.second), chunk_, server_tape_), tests::server_of(version_)));
-    }
-    [[nodiscard]] const tests::tape& client_tape() const { return *client_tape_; }
-    [[nodiscard]] const tests::tape& server_tape() const { return *server_tape_; }
-
-private:
-    tls::protocol_version version_;
-    std::size_t chunk_;
-    Pair pair_;
-    std::shared_ptr<tests::tape> client_tape_ = std::make_shared<tests::tape>();
-    std::shared_ptr<tests::tape> server_tape_ = std::make_shared<tests::tape>();
-};
+using blocking_transport = battery::taped_transport<blocking_face, Pair>;
 
 using battery::memory_pair;
 using battery::tcp_pair;

@@ -120,33 +120,8 @@ private:
     std::unique_ptr<worker> at_work_ = std::make_unique<worker>();
 };
 
-// Both ends of a connection, made by `Pair`.
 template <class Pair>
-class halves_transport {
-public:
-    using socket_type = tests::taped_socket<typename Pair::socket_type>;
-    using face = halves_face<socket_type>;
-
-    halves_transport(tls::protocol_version version, std::size_t chunk) : version_(version), chunk_(chunk) {}
-
-    face client() {
-        return face(tls::stream<socket_type>(socket_type(std::move(pair_.first), chunk_, client_tape_),
-                                             tests::client_of(version_), "localhost"));
-    }
-    face server() {
-        return face(
-            tls::stream<socket_type>(socket_type(std::move(pair_.second), chunk_, server_tape_), tests::server_of(version_)));
-    }
-    [[nodiscard]] const tests::tape& client_tape() const { return *client_tape_; }
-    [[nodiscard]] const tests::tape& server_tape() const { return *server_tape_; }
-
-private:
-    tls::protocol_version version_;
-    std::size_t chunk_;
-    Pair pair_;
-    std::shared_ptr<tests::tape> client_tape_ = std::make_shared<tests::tape>();
-    std::shared_ptr<tests::tape> server_tape_ = std::make_shared<tests::tape>();
-};
+using halves_transport = battery::taped_transport<halves_face, Pair>;
 
 }  // namespace
 
