@@ -8,6 +8,7 @@
 
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
+#include <openssl/digest.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
 #include <openssl/nid.h>
@@ -46,12 +47,17 @@ struct certificate_options {
     std::string common_name{};
     std::vector<std::string> dns_names{};     // subjectAltName, byte for byte
     std::vector<std::string> ip_addresses{};  // subjectAltName, 4 or 16 octets each (demo::octets makes them from text)
+    std::vector<std::string> emails{};        // subjectAltName, byte for byte
+    std::vector<std::string> uris{};          // subjectAltName, byte for byte
     bool authority = false;                   // may issue others
     std::optional<int> path_length{};         // of an authority: how many authorities may follow
+    std::string key_usage{};                  // "digitalSignature,keyCertSign"; empty: what `authority` calls for
     std::string extended_key_usage{};         // "serverAuth", "clientAuth", "serverAuth,clientAuth"; empty: none, good for all
+    std::string name_constraints{};           // of an authority: "permitted;DNS:example.org,excluded;DNS:secret.example.org"
     int begins_in_days = -1;                  // validity, from now
     int ends_in_days = 30;
     bssl::UniquePtr<EVP_PKEY> key{};              // null: a new P-256 key
+    const EVP_MD* digest = ::EVP_sha256();        // of the signature; null if the issuer's key is Ed25519
     std::function<void(X509*)> before_signing{};  // a last word, for what is not in this list
 };
 
@@ -93,17 +99,23 @@ inline void add_extension(X509* certificate, X509* issuer, int kind, const std::
 
 inline void add_alternative_names(X509* certificate, const certificate_options& options) {
     const bssl::UniquePtr<GENERAL_NAMES> names(sk_GENERAL_NAME_new_null());
-    const auto add = [&](int type, const std::string& bytes) {
-        const int size = static_cast<int>(bytes.size());
-        bssl::UniquePtr<GENERAL_NAME> name(::GENERAL_NAME_new());
-        bssl::UniquePtr<ASN1_STRING> value(::ASN1_STRING_type_new(type == GEN_DNS ? V_ASN1_IA5STRING : V_ASN1_OCTET_STRING));
-        require(names && name && value && ::ASN1_STRING_set(value.get(), bytes.data(), size) == 1, "name");
-        ::GENERAL_NAME_set0_value(name.get(), type, value.release());
-        require(bssl::PushToStack(names.get(), std::move(name)), "name");
+    require(names != nullptr, "names");
+    const auto add = [&](int type, const std::vector<std::string>& values) {
+        for (const std::string& bytes : values) {
+            const int size = static_cast<int>(bytes.size());
+            bssl::UniquePtr<GENERAL_NAME> name(::GENERAL_NAME_new());
+            bssl::UniquePtr<ASN1_STRING> value(
+                ::ASN1_STRING_type_new(type == GEN_IPADD ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING));
+            require(name && value && ::ASN1_STRING_set(value.get(), bytes.data(), size) == 1, "name");
+            ::GENERAL_NAME_set0_value(name.get(), type, value.release());
+            require(bssl::PushToStack(names.get(), std::move(name)), "name");
+        }
     };
-    if (options.dns_names.empty() && options.ip_addresses.empty()) return;
-    for (const std::string& name : options.dns_names) add(GEN_DNS, name);
-    for (const std::string& address : options.ip_addresses) add(GEN_IPADD, address);
+    add(GEN_DNS, options.dns_names);
+    add(GEN_IPADD, options.ip_addresses);
+    add(GEN_EMAIL, options.emails);
+    add(GEN_URI, options.uris);
+    if (sk_GENERAL_NAME_num(names.get()) == 0) return;
     require(::X509_add1_ext_i2d(certificate, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) == 1, "names");
 }
 
@@ -135,15 +147,19 @@ inline void add_alternative_names(X509* certificate, const certificate_options& 
     const bool ca = options.authority;
     const std::string limit = options.path_length ? ",pathlen:" + std::to_string(*options.path_length) : "";
     add_extension(x509, signer, NID_basic_constraints, (ca ? "critical,CA:TRUE" : "critical,CA:FALSE") + limit);
-    add_extension(x509, signer, NID_key_usage, ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
+    const std::string usage = ca ? "keyCertSign,cRLSign" : "digitalSignature";
+    add_extension(x509, signer, NID_key_usage, "critical," + (options.key_usage.empty() ? usage : options.key_usage));
     if (!options.extended_key_usage.empty()) add_extension(x509, signer, NID_ext_key_usage, options.extended_key_usage);
+    if (!options.name_constraints.empty()) {
+        add_extension(x509, signer, NID_name_constraints, "critical," + options.name_constraints);
+    }
     add_extension(x509, signer, NID_subject_key_identifier, "hash");
     add_extension(x509, signer, NID_authority_key_identifier, "keyid");
     add_alternative_names(x509, options);
     if (options.before_signing) options.before_signing(x509);
 
     EVP_PKEY* const signing_key = issuer != nullptr ? issuer->key.get() : made.key.get();
-    require(::X509_sign(x509, signing_key, ::EVP_sha256()) > 0, "signature");
+    require(::X509_sign(x509, signing_key, options.digest) > 0, "signature");
     return made;
 }
 

@@ -221,8 +221,13 @@ public:
     // As the constructors, without an exception; an empty stream on failure.
     [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
                                        std::error_code& ec) {
-        return stream(detail::reporting(
-            ec, [&](detail::failure& why) { return base::make(why, std::forward<Socket>(socket), context, server_name); }));
+        return create(std::forward<Socket>(socket), context, server_name, connection_options{}, ec);
+    }
+    [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
+                                       const connection_options& options, std::error_code& ec) {
+        return stream(detail::reporting(ec, [&](detail::failure& why) {
+            return base::make(why, std::forward<Socket>(socket), context, server_name, options);
+        }));
     }
     [[nodiscard]] static stream create(Socket socket, const server_context& context, std::error_code& ec) {
         return stream(detail::reporting(

@@ -6,7 +6,10 @@
 #ifndef TLS_STREAM_TLS_CERTIFICATE_HPP
 #define TLS_STREAM_TLS_CERTIFICATE_HPP
 
+#include <tls/certificate_fields.hpp>
 #include <tls/detail/boringssl.hpp>
+#include <tls/detail/certificate_fields.hpp>
+#include <tls/detail/certificate_summary.hpp>
 #include <tls/detail/error_queue.hpp>
 #include <tls/detail/failure.hpp>
 #include <tls/detail/pem_file.hpp>
@@ -18,6 +21,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -57,9 +62,19 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return x509_ != nullptr; }
 
     // Distinguished names, most specific part first and escaped as in RFC 2253, but in UTF-8 and with a space after each
-    // comma: "CN=example.org, O=Example". Control characters are escaped as \XX.
+    // comma: "CN=example.org, O=Example". Control characters and those that end lines or turn the direction of writing are
+    // escaped as \XX for each octet.
     [[nodiscard]] std::string subject() const;
     [[nodiscard]] std::string issuer() const;
+    // The same names attribute by attribute, in the certificate's order, which is least specific first by custom. The values
+    // are not escaped as in RFC 2253.
+    [[nodiscard]] std::vector<name_attribute> subject_attributes() const;
+    [[nodiscard]] std::vector<name_attribute> issuer_attributes() const;
+    // The subject's common name, the last one if there are several; empty without one. It says nothing about which servers the
+    // certificate is for: that is for the alternative names to say (RFC 9525 2).
+    [[nodiscard]] std::string common_name() const;
+    // Subject and issuer are the same name (RFC 5280 6.1), as in every root. Says nothing about who signed.
+    [[nodiscard]] bool is_self_issued() const;
 
     // The subjectAltName's DNS names, as they stand there; wildcards too. A byte that does not belong in a name (NUL, other
     // control characters, backslash, non-ASCII) is shown as \XX, hexadecimal, so that it cannot pass for another name.
@@ -67,13 +82,45 @@ public:
     // The subjectAltName's IP addresses in textual form (inet_ntop). One that is neither 4 nor 16 octets long is shown as
     // its octets, each as \XX.
     [[nodiscard]] std::vector<std::string> ip_addresses() const;
+    // The whole subjectAltName, in its order.
+    [[nodiscard]] std::vector<alternative_name> alternative_names() const;
 
+    // 3 for X.509 v3, which all are that have extensions.
+    [[nodiscard]] int version() const;
     // The serial number in hexadecimal, lower case, two digits for each octet.
     [[nodiscard]] std::string serial() const;
     // The period of validity, to the second. Where a date lies outside the clock's range (a year above 2262, if it counts
     // nanoseconds in 64 bits) this is the clock's end, so that comparing with now() is always right.
     [[nodiscard]] std::chrono::system_clock::time_point not_before() const;
     [[nodiscard]] std::chrono::system_clock::time_point not_after() const;
+
+    // The extensions keyUsage, extendedKeyUsage and basicConstraints (RFC 5280 4.2.1). Nothing, or an empty list, if the
+    // certificate has no such extension, which for the usages means that it sets no limit.
+    [[nodiscard]] std::optional<key_usage> usage() const;
+    // Purposes as "serverAuth", "clientAuth", "OCSPSigning", "anyExtendedKeyUsage", unknown ones as dotted numbers.
+    [[nodiscard]] std::vector<std::string> extended_key_usage() const;
+    [[nodiscard]] std::optional<basic_constraints> constraints() const;
+
+    // Where to ask: URIs, escaped as in alternative_name. OCSP responders and the issuer's certificates are in
+    // authorityInfoAccess, revocation lists in cRLDistributionPoints; only full names that are URIs are given.
+    [[nodiscard]] std::vector<std::string> ocsp_urls() const;
+    [[nodiscard]] std::vector<std::string> ca_issuer_urls() const;
+    [[nodiscard]] std::vector<std::string> crl_urls() const;
+
+    // "RSA", "EC", "Ed25519"; otherwise BoringSSL's short name or dotted numbers.
+    [[nodiscard]] std::string key_type() const;
+    // The public key's size: the modulus of RSA, the group of EC; 256 for Ed25519; 0 if BoringSSL does not know the algorithm
+    // or the curve.
+    [[nodiscard]] int key_bits() const;
+    // The named curve of an EC key: "P-256", "P-384", "P-521", otherwise BoringSSL's short name or dotted numbers. Empty for
+    // other keys.
+    [[nodiscard]] std::string key_curve() const;
+    // How the issuer signed: "ecdsa-with-SHA256", "sha256WithRSAEncryption", "rsassaPss", "Ed25519"; unknown ones as dotted
+    // numbers.
+    [[nodiscard]] std::string signature_algorithm() const;
+    // SHA-256 of the SubjectPublicKeyInfo in DER: what pins are made of (RFC 7469 2.4).
+    [[nodiscard]] std::array<std::byte, 32> public_key_sha256() const;
+
     // SHA-256 of the DER form: the fingerprint.
     [[nodiscard]] std::array<std::byte, 32> sha256() const;
     [[nodiscard]] std::string pem() const;
@@ -86,6 +133,13 @@ public:
     [[nodiscard]] friend bool operator==(const certificate& a, const certificate& b) {
         if (a.x509_ == b.x509_) return true;
         return a && b && a.der() == b.der();
+    }
+
+    // All of the above but PEM and DER, over some lines, without a line feed at the end; parts that are not there are left out.
+    // For people to read: the form may change. A part that is malformed says so, and nothing that a certificate holds ends its
+    // line or passes for another. An empty certificate is "no certificate".
+    friend std::ostream& operator<<(std::ostream& out, const certificate& shown) {
+        return out << (shown ? detail::certificate_summary(shown) : std::string("no certificate"));
     }
 
 private:
@@ -169,12 +223,36 @@ inline certificate certificate::from_der(std::span<const std::byte> der, std::er
 inline std::string certificate::subject() const { return detail::name_text(::X509_get_subject_name(required())); }
 inline std::string certificate::issuer() const { return detail::name_text(::X509_get_issuer_name(required())); }
 
+inline std::vector<name_attribute> certificate::subject_attributes() const {
+    const detail::error_queue_guard guard;
+    return detail::name_attributes(::X509_get_subject_name(required()));
+}
+inline std::vector<name_attribute> certificate::issuer_attributes() const {
+    const detail::error_queue_guard guard;
+    return detail::name_attributes(::X509_get_issuer_name(required()));
+}
+inline std::string certificate::common_name() const {
+    const detail::error_queue_guard guard;
+    return detail::last_common_name(::X509_get_subject_name(required()));
+}
+inline bool certificate::is_self_issued() const {
+    const detail::error_queue_guard guard;
+    return ::X509_NAME_cmp(::X509_get_subject_name(required()), ::X509_get_issuer_name(required())) == 0;
+}
+
 inline std::vector<std::string> certificate::dns_names() const {
     return detail::alternative_names(required(), GEN_DNS, detail::printable_ascii);
 }
 inline std::vector<std::string> certificate::ip_addresses() const {
     return detail::alternative_names(required(), GEN_IPADD, detail::address_text);
 }
+
+inline std::vector<alternative_name> certificate::alternative_names() const {
+    const detail::error_queue_guard guard;
+    return detail::all_alternative_names(required());
+}
+
+inline int certificate::version() const { return static_cast<int>(::X509_get_version(required())) + 1; }
 
 inline std::string certificate::serial() const { return detail::serial_text(::X509_get0_serialNumber(required())); }
 
@@ -183,6 +261,53 @@ inline std::chrono::system_clock::time_point certificate::not_before() const {
 }
 inline std::chrono::system_clock::time_point certificate::not_after() const {
     return detail::time_of(::X509_get0_notAfter(required()));
+}
+
+inline std::optional<key_usage> certificate::usage() const {
+    const detail::error_queue_guard guard;
+    return detail::usage_of(required());
+}
+inline std::vector<std::string> certificate::extended_key_usage() const {
+    const detail::error_queue_guard guard;
+    return detail::extended_usage_of(required());
+}
+inline std::optional<basic_constraints> certificate::constraints() const {
+    const detail::error_queue_guard guard;
+    return detail::constraints_of(required());
+}
+
+inline std::vector<std::string> certificate::ocsp_urls() const {
+    const detail::error_queue_guard guard;
+    return detail::access_uris(required(), NID_ad_OCSP);
+}
+inline std::vector<std::string> certificate::ca_issuer_urls() const {
+    const detail::error_queue_guard guard;
+    return detail::access_uris(required(), NID_ad_ca_issuers);
+}
+inline std::vector<std::string> certificate::crl_urls() const {
+    const detail::error_queue_guard guard;
+    return detail::distribution_uris(required());
+}
+
+inline std::string certificate::key_type() const {
+    const detail::error_queue_guard guard;
+    return detail::key_type_of(required());
+}
+inline int certificate::key_bits() const {
+    const detail::error_queue_guard guard;
+    return detail::key_bits_of(required());
+}
+inline std::string certificate::key_curve() const {
+    const detail::error_queue_guard guard;
+    return detail::key_curve_of(required());
+}
+inline std::string certificate::signature_algorithm() const {
+    const detail::error_queue_guard guard;
+    return detail::signature_algorithm_of(required());
+}
+inline std::array<std::byte, 32> certificate::public_key_sha256() const {
+    const detail::error_queue_guard guard;
+    return detail::public_key_hash(required());
 }
 
 inline std::array<std::byte, 32> certificate::sha256() const {

@@ -27,7 +27,7 @@ inline namespace v0 {
 [[nodiscard]] inline stream<tcp_socket> connect(std::string_view host, std::uint16_t port, const client_context& context,
                                                 std::chrono::steady_clock::time_point deadline = never) {
     // A name that TLS would refuse is refused before anything goes out.
-    stream<tcp_socket> made(tcp_socket{}, context, host);
+    stream<tcp_socket> made(tcp_socket{}, context, host, {.port = port});
     made.next_layer() = tcp_socket::connect(host, port, deadline);
     made.expires_at(deadline);
     try {

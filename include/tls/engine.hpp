@@ -39,17 +39,21 @@ inline namespace v0 {
 // answer errc::not_open, its buffers are empty.
 class engine : public detail::connection_info<engine> {
 public:
-    // A client for the server of that name, a DNS name or an IP address. Errors: errc::server_name_required (an empty name, and the
-    // context verifies it), errc::invalid_server_name, errc::not_open (an empty context).
-    engine(const client_context& context, std::string_view server_name)
-        : parts_(detail::throwing([&](detail::failure& why) { return make(why, context, server_name); })) {}
+    // A client for the server of that name, a DNS name or an IP address. Errors: errc::server_name_required (an empty name, and
+    // the context verifies it), errc::invalid_server_name, errc::not_open (an empty context); those of connection_options.
+    engine(const client_context& context, std::string_view server_name, const connection_options& options = {})
+        : parts_(detail::throwing([&](detail::failure& why) { return make(why, context, server_name, options); })) {}
     // A server.
     explicit engine(const server_context& context)
         : parts_(detail::throwing([&](detail::failure& why) { return make(why, context); })) {}
 
     // The same without an exception; an empty engine on failure.
     [[nodiscard]] static engine create(const client_context& context, std::string_view server_name, std::error_code& ec) {
-        return engine(detail::reporting(ec, [&](detail::failure& why) { return make(why, context, server_name); }));
+        return create(context, server_name, connection_options{}, ec);
+    }
+    [[nodiscard]] static engine create(const client_context& context, std::string_view server_name,
+                                       const connection_options& options, std::error_code& ec) {
+        return engine(detail::reporting(ec, [&](detail::failure& why) { return make(why, context, server_name, options); }));
     }
     [[nodiscard]] static engine create(const server_context& context, std::error_code& ec) {
         return engine(detail::reporting(ec, [&](detail::failure& why) { return make(why, context); }));
@@ -57,17 +61,20 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return parts_ != nullptr; }
 
-    // Goes on with the handshake. Nothing wanted and no error: it is complete. read() and write() run it too.
-    // Errors: errc::handshake_truncated; the peer's alert; why its certificate was refused (verify_category); ssl_category.
+    // Goes on with the handshake. Nothing wanted and no error: it is complete. read() and write() run it too. `want::output`
+    // says that there is no more room for ciphertext, and may say it of what output_sent() has taken meanwhile: call again.
+    // `want::verification`, `want::signature` and `want::identity`: a verifier, a signer or an identity_selector has been
+    // asked; call again when it has answered. Errors: errc::handshake_truncated; the peer's alert; why its certificate was
+    // refused (verify_category); ssl_category.
     progress handshake() {
-        if (!opened()) return {.error = errc::not_open};
+        if (const std::error_code refusal = begin()) return {.error = refusal};
         return parts_->tls.handshake();
     }
 
     // Into a non-empty range: at least 1 byte; or 0 with nothing wanted and no error: the peer's close_notify was read. The error
     // errc::truncated says that it never came. Everything that came before an end is given before it.
     progress read(mutable_bytes plaintext) {
-        if (!opened()) return {.error = errc::not_open};
+        if (const std::error_code refusal = begin()) return {.error = refusal};
         // BoringSSL would only find out the same, at ten times the price.
         if (parts_->wire.is_dry() && parts_->tls.needs_input() && !plaintext.span().empty()) return {.wants = want::input};
         return parts_->tls.read(plaintext.span());
@@ -76,7 +83,7 @@ public:
     // Takes what the output buffer has room for, at least a record; `want::output` when it has none. What was taken is sealed: the
     // caller's bytes are needed no longer than the call. Errors: errc::write_shut_down after close_notify(), or what ended the stream.
     progress write(const_bytes plaintext) {
-        if (!opened()) return {.error = errc::not_open};
+        if (const std::error_code refusal = begin()) return {.error = refusal};
         const std::size_t pending = parts_->wire.pending().size();
         if (pending > output_limit && !parts_->tls.write_refusal()) return {.wants = want::output};
         const std::size_t room =
@@ -87,8 +94,26 @@ public:
     // Seals close_notify behind everything written (RFC 8446 6.1), once; no write is accepted afterwards. Before the handshake is
     // complete and after a fatal alert there is none to send, and this only refuses further writes.
     progress close_notify() {
-        if (!opened()) return {.error = errc::not_open};
+        if (const std::error_code refusal = begin()) return {.error = refusal};
         return parts_->tls.close_notify();
+    }
+
+    // Asks for new keys in this direction, and with `ask_peer` in the other one (RFC 8446 4.6.3), in output() at once. Error:
+    // errc::not_supported, in TLS 1.2.
+    progress update_keys(bool ask_peer) {
+        if (const std::error_code refusal = begin()) return {.error = refusal};
+        return parts_->tls.update_keys(ask_peer);
+    }
+
+    // Early data (RFC 8446 8), as stream::write_early and stream::read_early; a record at most in each call.
+    progress write_early(const_bytes plaintext) {
+        if (const std::error_code refusal = begin()) return {.error = refusal};
+        if (parts_->wire.pending().size() > output_limit && !parts_->tls.write_refusal()) return {.wants = want::output};
+        return parts_->tls.write_early(plaintext.span());
+    }
+    progress read_early(mutable_bytes plaintext) {
+        if (const std::error_code refusal = begin()) return {.error = refusal};
+        return parts_->tls.read_early(plaintext.span());
     }
 
     // Where to put received bytes; valid until the next call of the engine's. Never empty, but in an empty engine.
@@ -115,6 +140,14 @@ public:
         if (parts_) parts_->wire.output_sent(n);
     }
 
+    // The transport takes nothing any more: writes say so, unless an alert of the peer's is in what was received, which says
+    // why.
+    void output_failed(std::error_code why) {
+        if (begin()) return;
+        parts_->wire.output_failed(why ? why : std::make_error_code(std::errc::broken_pipe));
+        parts_->tls.settle_output();
+    }
+
     // Received bytes that are not TLS: what followed the peer's close_notify. Empty before it was read.
     [[nodiscard]] std::vector<std::byte> surplus() const {
         if (read_end() != stream_end::close_notify) return {};
@@ -129,7 +162,8 @@ private:
 
     // Lives at one address: BoringSSL and the parts refer to one another.
     struct parts {
-        explicit parts(detail::new_connection made) : tls(std::move(made.ssl), made.side, wire, std::move(made.server_name)) {}
+        explicit parts(detail::new_connection made)
+            : tls(std::move(made.ssl), made.side, wire, std::move(made.server_name), made.port) {}
 
         detail::buffered_wire wire;
         detail::connection tls;
@@ -147,9 +181,10 @@ private:
     }
 
     // Every call begins here: what others left on BoringSSL's error queue must not be taken for this call's.
-    [[nodiscard]] bool opened() const noexcept {
+    [[nodiscard]] std::error_code begin() const noexcept {
         detail::clear_error_queue();
-        return parts_ != nullptr;
+        if (!parts_) return errc::not_open;
+        return parts_->tls.in_callback() ? make_error_code(errc::called_from_callback) : std::error_code();
     }
 
     [[nodiscard]] const detail::connection* tls() const noexcept { return parts_ ? &parts_->tls : nullptr; }

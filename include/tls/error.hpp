@@ -9,6 +9,7 @@
 #ifndef TLS_STREAM_TLS_ERROR_HPP
 #define TLS_STREAM_TLS_ERROR_HPP
 
+#include <tls/alert.hpp>
 #include <tls/shutdown.hpp>
 
 #include <cstddef>
@@ -42,6 +43,24 @@ enum class errc {
     socket_misbehaved,     // a socket reported more bytes than it was given, or wrote nothing without an error
     exception_thrown,      // an exception came out of a socket or a callback before; it was rethrown then
     mismatched_halves,     // join() of a reader and a writer that are not of one stream
+    not_supported,  // the BoringSSL at hand, or the protocol version that was agreed on, cannot do what an option or a call asks for
+    not_established,          // asked for before the handshake is complete
+    called_from_callback,     // a call of a stream's from within a callback of its own
+    verification_refused,     // the caller's own verification said no, or never answered
+    weak_key,                 // an RSA key of a chain that was verified has less than 2048 bits (RFC 9325 4.5)
+    weak_signature,           // a certificate of a chain that was verified is signed over MD5 or SHA-1 (RFC 9325 4.5)
+    pinned_key_missing,       // no certificate of the chain has a pinned key
+    invalid_pin,              // not the SHA-256 of a public key
+    invalid_revocation_list,  // a revocation list that cannot be read
+    signature_failed,         // whoever holds the private key did not sign, or never answered
+    identity_refused,         // the server has no identity for that name, or its own choice said no, or never answered
+    no_application_protocol,  // client_options::require_alpn, and the server chose none
+    invalid_session,          // not a serialized session, or one for another server
+    invalid_ticket_key,       // not a ticket key, or none at all
+    invalid_ech,              // not an ECH configuration or key
+    invalid_key_log,          // a key log that cannot be opened
+    early_data_unread,        // a read before read_early() has given all of the early data
+    early_data_unavailable,  // early data where none can go: no session that allows it, more than its limit, or the handshake is past it
 };
 
 // errc's category, "tls".
@@ -96,47 +115,6 @@ struct code_texts {
 };
 inline code_texts known_texts;
 
-// The names of RFC 8446 6 and of the IANA registry.
-[[nodiscard]] constexpr const char* alert_name(int alert) noexcept {
-    switch (alert) {
-        case 0: return "close_notify";
-        case 10: return "unexpected_message";
-        case 20: return "bad_record_mac";
-        case 21: return "decryption_failed";
-        case 22: return "record_overflow";
-        case 30: return "decompression_failure";
-        case 40: return "handshake_failure";
-        case 41: return "no_certificate";
-        case 42: return "bad_certificate";
-        case 43: return "unsupported_certificate";
-        case 44: return "certificate_revoked";
-        case 45: return "certificate_expired";
-        case 46: return "certificate_unknown";
-        case 47: return "illegal_parameter";
-        case 48: return "unknown_ca";
-        case 49: return "access_denied";
-        case 50: return "decode_error";
-        case 51: return "decrypt_error";
-        case 70: return "protocol_version";
-        case 71: return "insufficient_security";
-        case 80: return "internal_error";
-        case 86: return "inappropriate_fallback";
-        case 90: return "user_canceled";
-        case 100: return "no_renegotiation";
-        case 109: return "missing_extension";
-        case 110: return "unsupported_extension";
-        case 111: return "certificate_unobtainable";
-        case 112: return "unrecognized_name";
-        case 113: return "bad_certificate_status_response";
-        case 114: return "bad_certificate_hash_value";
-        case 115: return "unknown_psk_identity";
-        case 116: return "certificate_required";
-        case 120: return "no_application_protocol";
-        case 121: return "ech_required";
-        default: return nullptr;
-    }
-}
-
 class stream_error_category final : public std::error_category {
 public:
     [[nodiscard]] const char* name() const noexcept override { return "tls"; }
@@ -161,6 +139,24 @@ public:
             case errc::socket_misbehaved: return "the socket reported an impossible number of bytes";
             case errc::exception_thrown: return "an exception ended the stream before";
             case errc::mismatched_halves: return "the reader and the writer are not of one stream";
+            case errc::not_supported: return "not supported by this BoringSSL or in this protocol version";
+            case errc::not_established: return "the TLS handshake is not complete";
+            case errc::called_from_callback: return "the stream is in the middle of a call: its callbacks cannot call it";
+            case errc::verification_refused: return "the peer was refused by the caller's own verification";
+            case errc::weak_key: return "a certificate's key is too weak";
+            case errc::weak_signature: return "a certificate is signed over MD5 or SHA-1";
+            case errc::pinned_key_missing: return "no certificate of the peer's chain has a pinned public key";
+            case errc::invalid_pin: return "not the SHA-256 of a public key";
+            case errc::invalid_revocation_list: return "invalid certificate revocation list";
+            case errc::signature_failed: return "the private key's owner did not sign";
+            case errc::identity_refused: return "the server has no identity for this client";
+            case errc::no_application_protocol: return "no application protocol was agreed on";
+            case errc::invalid_session: return "invalid session";
+            case errc::invalid_ticket_key: return "invalid ticket key";
+            case errc::invalid_ech: return "invalid ECH configuration or key";
+            case errc::invalid_key_log: return "invalid key log";
+            case errc::early_data_unread: return "early data has not been read yet";
+            case errc::early_data_unavailable: return "early data cannot be sent now";
         }
         return "unknown error " + std::to_string(value);
     }
@@ -178,8 +174,8 @@ class alert_error_category final : public std::error_category {
 public:
     [[nodiscard]] const char* name() const noexcept override { return "tls.alert"; }
     [[nodiscard]] std::string message(int value) const override {
-        const char* const known = alert_name(value);
-        return "the peer sent the fatal alert " + (known != nullptr ? std::string(known) : std::to_string(value));
+        const std::string_view known = to_string(static_cast<alert>(value));
+        return "the peer sent the fatal alert " + (known != "unknown" ? std::string(known) : std::to_string(value));
     }
 };
 

@@ -27,6 +27,60 @@ struct cipher_info {
     friend constexpr bool operator==(const cipher_info&, const cipher_info&) noexcept = default;
 };
 
+// Groups for the key exchange, by their numbers in the IANA registry "TLS Supported Groups".
+enum class group : std::uint16_t {
+    secp256r1 = 23,
+    secp384r1 = 24,
+    secp521r1 = 25,
+    x25519 = 29,
+    x25519_mlkem768 = 0x11ec,  // with a part that quantum computers do not break; needs a newer BoringSSL
+};
+
+// The name that BoringSSL and the registries use: "X25519", "P-256", "X25519MLKEM768"; empty for one that is not known here.
+[[nodiscard]] constexpr std::string_view to_string(group value) noexcept {
+    switch (value) {
+        case group::secp256r1: return "P-256";
+        case group::secp384r1: return "P-384";
+        case group::secp521r1: return "P-521";
+        case group::x25519: return "X25519";
+        case group::x25519_mlkem768: return "X25519MLKEM768";
+    }
+    return "";
+}
+
+// Cipher suites of TLS 1.2 that are good, by their numbers. Those of TLS 1.3 are all used and cannot be chosen.
+enum class cipher_suite : std::uint16_t {
+    ecdhe_ecdsa_aes128_gcm_sha256 = 0xc02b,
+    ecdhe_ecdsa_aes256_gcm_sha384 = 0xc02c,
+    ecdhe_rsa_aes128_gcm_sha256 = 0xc02f,
+    ecdhe_rsa_aes256_gcm_sha384 = 0xc030,
+    ecdhe_rsa_chacha20_poly1305 = 0xcca8,
+    ecdhe_ecdsa_chacha20_poly1305 = 0xcca9,
+};
+
+// The name in BoringSSL's lists: "ECDHE-ECDSA-AES128-GCM-SHA256"; empty for one that is not known here.
+[[nodiscard]] constexpr std::string_view to_string(cipher_suite value) noexcept {
+    switch (value) {
+        case cipher_suite::ecdhe_ecdsa_aes128_gcm_sha256: return "ECDHE-ECDSA-AES128-GCM-SHA256";
+        case cipher_suite::ecdhe_ecdsa_aes256_gcm_sha384: return "ECDHE-ECDSA-AES256-GCM-SHA384";
+        case cipher_suite::ecdhe_rsa_aes128_gcm_sha256: return "ECDHE-RSA-AES128-GCM-SHA256";
+        case cipher_suite::ecdhe_rsa_aes256_gcm_sha384: return "ECDHE-RSA-AES256-GCM-SHA384";
+        case cipher_suite::ecdhe_rsa_chacha20_poly1305: return "ECDHE-RSA-CHACHA20-POLY1305";
+        case cipher_suite::ecdhe_ecdsa_chacha20_poly1305: return "ECDHE-ECDSA-CHACHA20-POLY1305";
+    }
+    return "";
+}
+
+// What another protocol's authentication, SCRAM for one, can be tied to a TLS connection with (RFC 9266, RFC 5929).
+enum class channel_binding_type : unsigned char { tls_exporter, tls_unique };
+
+// Rules that a connection has to keep (SSL_CTX_set_compliance_policy): versions, suites, groups and signatures are what they allow.
+//
+// fips_202205      NIST SP 800-52r2: AES-GCM, P-256 and P-384.
+// wpa3_192_202304  The "192-bit" mode of WPA3: AES-256-GCM, P-384.
+// cnsa_202407      CNSA 1.0 and 2.0: AES-256-GCM before AES-128-GCM; needs a newer BoringSSL.
+enum class compliance_policy : unsigned char { none, fips_202205, wpa3_192_202304, cnsa_202407 };
+
 // "TLSv1.2" or "TLSv1.3", as Python and OpenSSL spell it; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view to_string(protocol_version version) noexcept {
     switch (version) {

@@ -92,6 +92,13 @@ concept clocked_socket = deadline_socket<S> && requires(const S& s) {
     { s.now() } noexcept -> std::same_as<std::chrono::steady_clock::time_point>;
 };
 
+// Says whether its calls never wait. A stream over a socket that blocks, as one without this is taken to, also waits for answers of the
+// user's own (want::verification and its like); over one that does not they are operation_would_block.
+template <class S>
+concept non_blocking_socket = socket<S> && requires(const S& s) {
+    { s.non_blocking() } noexcept -> std::same_as<bool>;
+};
+
 namespace detail {
 
 // The time by which a socket's deadlines are measured.
@@ -101,6 +108,15 @@ template <class S>
         return s.now();
     } else {
         return std::chrono::steady_clock::now();
+    }
+}
+
+template <class S>
+[[nodiscard]] bool never_blocks(const S& s) noexcept {
+    if constexpr (non_blocking_socket<S>) {
+        return s.non_blocking();
+    } else {
+        return false;
     }
 }
 

@@ -157,6 +157,14 @@ public:
         return base::checked("TLS write", [&](std::error_code& ec) { return write(pieces, ec); });
     }
 
+    // As stream::update_keys.
+    void update_keys(bool ask_peer, std::error_code& ec) {
+        if (base::opened(ec)) this->core_->update_keys(ask_peer, this->deadline_, ec);
+    }
+    void update_keys(bool ask_peer) {
+        return base::checked("TLS key update", [&](std::error_code& ec) { update_keys(ask_peer, ec); });
+    }
+
     // Sends what was accepted and is still here. True: nothing is.
     bool flush(std::error_code& ec) { return base::opened(ec) && this->core_->flush(this->deadline_, ec); }
     bool flush() {
@@ -165,7 +173,7 @@ public:
     // Ciphertext bytes that were accepted and are not yet with the socket.
     [[nodiscard]] std::size_t pending_output() const {
         if (!this->core_) return 0;
-        const auto held = this->core_->shared.enter();
+        const auto held = this->core_->enter();
         return this->core_->wire.pending().size();
     }
 
@@ -224,6 +232,7 @@ struct splitting {
         ec.clear();
         if (!whole.core_ || whole.core_->is_closed()) return ec = errc::not_open, parts{};
         stream_core<Socket>& from = *whole.core_;
+        if (from.tls.in_callback()) return ec = errc::called_from_callback, parts{};
         byte_queue received;
         received.append(from.wire.surplus());
         parts made{std::make_shared<core_type>(from, new_bio<buffered_wire>(), std::move(received)), from.read_deadline(),

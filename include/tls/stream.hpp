@@ -74,11 +74,11 @@ public:
     // An empty stream.
     stream() noexcept = default;
     // A client for the server of that name, a DNS name or an IP address; SNI is sent for names only (RFC 6066 3). Does no I/O.
-    // Errors: errc::server_name_required (an empty name that the context verifies), errc::invalid_server_name, errc::not_open (an
-    // empty context).
-    stream(Socket socket, const client_context& context, std::string_view server_name)
+    // Errors: errc::server_name_required (an empty name that the context verifies), errc::invalid_server_name, errc::not_open
+    // (an empty context); those of connection_options.
+    stream(Socket socket, const client_context& context, std::string_view server_name, const connection_options& options = {})
         : core_(detail::throwing(
-              [&](detail::failure& why) { return make(why, std::forward<Socket>(socket), context, server_name); })) {}
+              [&](detail::failure& why) { return make(why, std::forward<Socket>(socket), context, server_name, options); })) {}
     // A server.
     stream(Socket socket, const server_context& context)
         : core_(detail::throwing([&](detail::failure& why) { return make(why, std::forward<Socket>(socket), context); })) {}
@@ -86,8 +86,12 @@ public:
     // The same without an exception; an empty stream on failure.
     [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
                                        std::error_code& ec) {
+        return create(std::forward<Socket>(socket), context, server_name, connection_options{}, ec);
+    }
+    [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
+                                       const connection_options& options, std::error_code& ec) {
         return stream(detail::reporting(
-            ec, [&](detail::failure& why) { return make(why, std::forward<Socket>(socket), context, server_name); }));
+            ec, [&](detail::failure& why) { return make(why, std::forward<Socket>(socket), context, server_name, options); }));
     }
     [[nodiscard]] static stream create(Socket socket, const server_context& context, std::error_code& ec) {
         return stream(
@@ -160,9 +164,46 @@ public:
         return checked("TLS write", [&](std::error_code& ec) { return write(pieces, ec); });
     }
 
-    // Ends a direction, or both; docs/shutdown.md has the whole contract. What the peer does meanwhile is told in the result; an error
-    // says that our own part failed: std::errc::timed_out, something written or close_notify is still here; or what ended the stream.
-    // On a socket that does not block: operation_would_block, call again. Twice is harmless.
+    // Asks for new keys in this direction, and with `ask_peer` in the other one, at once (RFC 8446 4.6.3). Error:
+    // errc::not_supported, in TLS 1.2.
+    void update_keys(bool ask_peer, std::error_code& ec) {
+        if (opened(ec)) core_->update_keys(ask_peer, ec);
+    }
+    void update_keys(bool ask_peer) {
+        return checked("TLS key update", [&](std::error_code& ec) { update_keys(ask_peer, ec); });
+    }
+
+    // Early data (RFC 8446 8): bytes that whoever is on the way can send again, and that must not matter twice.
+    //
+    // A client's, before anything else and with client_options::early_data: into the first flight of a connection that resumes
+    // a session which allows it. Tells how many; fewer than all of them when the server's limit is reached (most allow some
+    // 14 KiB), or on a socket that does not block when it takes no more; and none with errc::early_data_unavailable: write() is
+    // the way. Never waits for the server. If it does not accept them, the library sends them once more, as the first that it
+    // gets after the handshake; early_data_accepted() and early_data_resent() tell. A server that drops them counts their
+    // records too, so a few large writes are better than many small ones. Until handshake() or a read or write has completed
+    // the handshake nobody knows: a close() before that sends neither them again nor close_notify.
+    //
+    // A server's, while it reads early data: an answer to it, before the client has proved that it is there. Complete the
+    // handshake before close(): until then there is no close_notify.
+    std::size_t write_early(const_bytes from, std::error_code& ec) {
+        return opened(ec) ? core_->write_early(from.span(), ec) : 0;
+    }
+    std::size_t write_early(const_bytes from) {
+        return checked("TLS early write", [&](std::error_code& ec) { return write_early(from, ec); });
+    }
+    // A server's, with server_options::early_data: what the client sent before the handshake was complete; 0 into a non-empty
+    // range: there is no more. No other member gives these bytes, and a read before they are fetched fails with
+    // errc::early_data_unread.
+    std::size_t read_early(mutable_bytes into, std::error_code& ec) {
+        return opened(ec) ? core_->read_early(into.span(), ec) : 0;
+    }
+    std::size_t read_early(mutable_bytes into) {
+        return checked("TLS early read", [&](std::error_code& ec) { return read_early(into, ec); });
+    }
+
+    // Ends a direction, or both; docs/shutdown.md has the whole contract. What the peer does meanwhile is told in the result;
+    // an error says that our own part failed: std::errc::timed_out, something written or close_notify is still here; or what
+    // ended the stream. On a socket that does not block: operation_would_block, call again. Twice is harmless.
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options, std::error_code& ec) {
         if (!opened(ec)) return {};
         if (mode == shutdown_mode::read) return core_->shut_reading(ec);
@@ -234,8 +275,12 @@ public:
         return core_ ? detail::now(core_->socket) : time_point{};
     }
 
-    // After operation_would_block: what to poll for. While pending_output() is not 0 poll for output as well, and during a shutdown or
-    // close that wants output for input as well: a peer that is stuck in sending takes nothing until it is read.
+    // Does no call wait, as the socket below says it?
+    [[nodiscard]] bool non_blocking() const noexcept { return core_ && detail::never_blocks(core_->socket); }
+
+    // After operation_would_block: what to poll for; or which of the user's own answers is awaited. While pending_output() is
+    // not 0 poll for output as well, and during a shutdown or close that wants output for input as well: a peer that is stuck
+    // in sending takes nothing until it is read.
     [[nodiscard]] want wants() const noexcept { return core_ ? core_->wants() : want::nothing; }
 
     // Sends what was accepted and is still here. True: nothing is. False without an error: the socket takes no more now. Every read,
@@ -286,7 +331,7 @@ public:
         std::error_code ec;
         shutdown_result result;
         reader<Socket> rest = detail::splitting<Socket>::finish(*this, options, ec, result);
-        if (ec) throw error(ec, "TLS finish", details(), 0, result);
+        if (ec) throw error(ec, "TLS finish", this->details(), 0, result);
         return rest;
     }
 
@@ -319,12 +364,10 @@ private:
     // The answer of an empty stream to reading and writing.
     std::size_t refused(std::error_code& ec) const noexcept { return opened(ec), 0; }
 
-    [[nodiscard]] std::string details() const { return core_ ? core_->tls.details() : std::string(); }
-
     // The throwing overload of a call.
     template <class Call>
     auto checked(const char* what, Call&& call) {
-        return detail::call_or_throw(what, [this] { return details(); }, call);
+        return detail::call_or_throw(what, [this] { return this->details(); }, call);
     }
 
     std::unique_ptr<core> core_;

@@ -46,7 +46,17 @@ inline void set_blocking(int descriptor, bool on) {
     require(flags >= 0 && ::fcntl(descriptor, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0, "fcntl");
 }
 
+// Whether clients resume the session of the connection before; to be set before the first connection.
+inline bool resuming = false;
+
 // --- BoringSSL's own calls: SSL_set_fd, and the loops that everybody writes ---
+
+// The latest session that a server gave.
+inline bssl::UniquePtr<SSL_SESSION> raw_session;
+inline int keep_raw_session(SSL*, SSL_SESSION* given) {
+    raw_session.reset(given);
+    return 1;
+}
 
 inline bssl::UniquePtr<SSL_CTX> new_raw_context() {
     bssl::UniquePtr<SSL_CTX> context(::SSL_CTX_new(::TLS_method()));
@@ -59,6 +69,10 @@ inline SSL_CTX* raw_client_context() {
         ::SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
         X509_STORE* const trusted = ::SSL_CTX_get_cert_store(context.get());
         require(::X509_STORE_add_cert(trusted, tests::test_pki().authority.certificate.get()) == 1, "trust");
+        if (resuming) {
+            ::SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+            ::SSL_CTX_sess_set_new_cb(context.get(), &keep_raw_session);
+        }
         return context;
     }();
     return made.get();
@@ -97,6 +111,7 @@ public:
         }
         ::SSL_set_connect_state(ssl_.get());
         expect_server(ssl_.get());
+        if (raw_session != nullptr) ::SSL_set_session(ssl_.get(), raw_session.get());
     }
     ~raw_end() { ::close(descriptor_); }
     raw_end(const raw_end&) = delete;
@@ -133,7 +148,11 @@ private:
 // --- the library ---
 
 inline const tls::client_context& client_context() {
-    static const tls::client_context made({.trust = tls::trust_store::from_pem(tests::test_pki().authority.certificate_pem())});
+    static const tls::client_context made = [] {
+        tls::client_options options{.trust = tls::trust_store::from_pem(tests::test_pki().authority.certificate_pem())};
+        if (resuming) options.sessions.emplace();
+        return tls::client_context(options);
+    }();
     return made;
 }
 inline const tls::server_context& server_context() {

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Measures the library against BoringSSL's own calls, and over Asio against asio::ssl::stream; holds it against its budgets.
 
-    run.py BUILD_DIR [SECTION...]   all sections, or some of: instructions calls heap seconds compile asio_instructions asio_calls
+    run.py BUILD_DIR [SECTION...]   all sections, or some of: instructions calls heap trust seconds compile asio_instructions asio_calls
                                     asio_heap asio_seconds
 
 What does not depend on the clock is a gate: the exit status is 1 if one is over its limit. The rest is reported beside it.
@@ -98,6 +98,7 @@ def instruction_rows(build):
         ("instructions per 64 B write and read", "transfer", ["64"], (2000, 22000), 1, {"stream": 1.05, "engine": 1.20}),
         ("instructions per MiB, 64 KiB writes", "transfer", ["65536"], (64, 256), 16, {"stream": 1.15, "engine": 1.45}),
         ("instructions per full handshake, both sides", "handshake", [], (20, 100), 1, {"stream": 1.02}),
+        ("instructions per resumed handshake, both sides", "resumed", [], (20, 100), 1, {"stream": 1.02}),
     ]
     jobs = {}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -139,8 +140,29 @@ def heap_rows(build):
                   statistics.mean(sides["raw"]), statistics.mean(sides[end]), limit=1, gate=gate)
 
 
+def trust_rows(build):
+    """Many authorities are loaded once; who makes a stream, or another context, does not pay for them."""
+    few, many = ([float(n) for n in run([build / "tests/bench/trust", count], NO_MALLOC_CACHE).split()] for count in ("1", "10000"))
+    names = ("trust store and first context", "further context", "stream")
+    for name, one, ten_thousand in zip(names, few[:3], many[:3]):
+        # A few bytes either way are malloc's.
+        limit = None if name == names[0] else 1.01
+        yield Row(f"heap for a {name}, bytes, 10,000 authorities against 1", one, ten_thousand, limit=limit)
+    for name, one, ten_thousand in zip(names, few[3:], many[3:]):
+        yield Row(f"CPU microseconds for a {name}, 10,000 authorities against 1", one * 1e6, ten_thousand * 1e6)
+
+
 def second_rows(build):
     """The least of runs in turn: what else the machine does only adds to it."""
+    for kind, count in (("handshake", 300), ("resumed", 300)):
+        rates = {"raw": [], "stream": []}
+        for _ in range(5):
+            for end, all_of_it in rates.items():
+                measured = run([build / "tests/bench/work", "rate", end, kind, str(count)])
+                all_of_it.append(float(measured) * 1e6 / count)
+        what = "full" if kind == "handshake" else "resumed"
+        yield Row(f"CPU microseconds per {what} handshake, both sides, stream", *(min(all_of_it) for all_of_it in rates.values()),
+                  limit=1.02, gate=False)
     size, count = 256 << 10, 2048
     seconds = {"raw": [], "stream": []}
     for _ in range(5):
@@ -307,6 +329,7 @@ TABLES = {
         "instructions": instruction_rows,
         "calls": call_rows,
         "heap": heap_rows,
+        "trust": trust_rows,
         "seconds": second_rows,
         "compile": compile_rows,
     },

@@ -5,5 +5,6 @@
 
 #include <support/boost_asio.hpp>
 
+#include "asio_answers.hpp"
 #include "asio_closing.hpp"
 #include "asio_waiting.hpp"

@@ -2,19 +2,18 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // One end of a connection on the library, for tests that have another program at the other end: it takes the steps that its
-// arguments name, one after the other, and prints what came of them as a line of JSON.
+// arguments name, one after the other, and prints what came of them as a line of JSON, one for each connection.
 //
 //   driver client --port N [OPTION]... STEP...
-//   driver server --cert FILE --key FILE [OPTION]... STEP...   listens on 127.0.0.1, prints {"port": N}, serves one connection
+//   driver server --cert FILE --key FILE [OPTION]... STEP...   listens on 127.0.0.1, prints {"port": N}, serves its connections
 //   driver pki DIRECTORY                                       writes the certificates and keys that the tests use
 //
 // Once a step has failed, only `close` is still taken; without it the stream is destroyed as it is.
 
-#include <support/pki.hpp>
-#include <tls/tls.hpp>
+#include "driver_options.hpp"
+#include "driver_pki.hpp"
 
-#include <openssl/nid.h>
-#include <openssl/x509.h>
+#include <tls/tls.hpp>
 
 #include <algorithm>
 #include <array>
@@ -26,65 +25,41 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
-#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 namespace {
 
+using driver::command_line;
+using driver::step;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr const char* usage = R"(usage: driver client|server OPTION... STEP...   or   driver pki DIRECTORY
-options
-  --port N            client: where to
-  --name NAME         client: the server's name (localhost)
-  --ca FILE           client: whom to trust; server: clients must have a certificate of this authority
-  --cert FILE         the own certificate and
-  --key FILE          its key
-  --alpn NAME         the one protocol to offer or accept
-  --min, --max 1.2    versions (1.2, 1.3)
-  --timeout MS        of everything but closing (30000)
-  --close-timeout MS  of each shutdown and close (10000)
-  --received FILE     where to put what was received
 steps
   handshake           implied by reading and writing
   send=N              N bytes of 0000000\n0000001\n0000002\n...
   text=TEXT           the text as it is
   expect=N            reads N bytes
+  expect-text=TEXT    reads until that has come
   until-blank-line    reads to the end of an HTTP request's head
   until-end           reads to the clean end
+  early=TEXT          client: as early data, where there can be some
+  read-early          server: reads all early data
+  export=LABEL        tells 32 bytes of keying material
+  update-keys=WHO     own, or ask: the peer's too
   wait                says {"waiting": true}, and waits for a line or the end of standard input
   shutdown=MODE       read, write, both
   close
+options
 )";
-
-using step = std::pair<std::string, std::string>;
-
-struct command_line {
-    std::string role;
-    std::map<std::string, std::string, std::less<>> options{
-        {"name", "localhost"}, {"min", "1.2"}, {"max", "1.3"}, {"timeout", "30000"}, {"close-timeout", "10000"}};
-    std::vector<step> steps;
-
-    [[nodiscard]] bool has(std::string_view name) const { return options.find(name) != options.end(); }
-    [[nodiscard]] const std::string& text(std::string_view name) const {
-        const auto found = options.find(name);
-        if (found == options.end()) throw std::invalid_argument("--" + std::string(name) + " is missing");
-        return found->second;
-    }
-    [[nodiscard]] milliseconds time(std::string_view name) const { return milliseconds(std::stoll(text(name))); }
-    [[nodiscard]] tls::protocol_version version(std::string_view name) const {
-        if (text(name) == "1.2") return tls::protocol_version::tls1_2;
-        if (text(name) == "1.3") return tls::protocol_version::tls1_3;
-        throw std::invalid_argument("there is no TLS " + text(name));
-    }
-};
 
 command_line parse(const std::vector<std::string>& arguments) {
     command_line line;
@@ -106,6 +81,19 @@ struct outcome {
     std::string version;
     std::string cipher;
     std::string alpn;
+    std::string group;
+    std::string server_name;
+    std::string peer;          // its certificate's subject
+    std::string peer_key;      // ... and kind of key
+    std::size_t verified = 0;  // certificates in the chain that was verified
+    bool reused = false;
+    bool early_accepted = false;
+    std::size_t early_sent = 0;
+    std::size_t early_resent = 0;
+    std::string early;  // as a server received it
+    bool ech_accepted = false;
+    std::vector<std::byte> ech_retry, ocsp, scts, exported, tls_exporter, tls_unique;
+    std::vector<std::string> events;
     tls::stream_end read_end = tls::stream_end::open;
     std::size_t sent = 0;
     std::string received;
@@ -115,7 +103,7 @@ struct outcome {
     std::string failed_step;
 };
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string made = "\"";
     for (const char c : text) {
@@ -132,24 +120,67 @@ std::string quoted(std::string_view text) {
     return made + '"';
 }
 
+std::string hexadecimal(std::span<const std::byte> bytes) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string made;
+    for (const std::byte one : bytes) {
+        made += digits[std::to_integer<unsigned>(one) >> 4U];
+        made += digits[std::to_integer<unsigned>(one) & 15U];
+    }
+    return made;
+}
+
+std::string json_of(const std::string& text) { return in_quotes(text); }
+std::string json_of(std::size_t number) { return std::to_string(number); }
+std::string json_of(bool truth) { return truth ? "true" : "false"; }
+std::string json_of(const std::vector<std::byte>& bytes) { return in_quotes(hexadecimal(bytes)); }
+std::string json_of(const std::vector<std::string>& texts) {
+    std::string made;
+    for (const std::string& text : texts) made += (made.empty() ? "[" : ", ") + in_quotes(text);
+    return made.empty() ? "[]" : made + "]";
+}
+
 void print(const outcome& told) {
-    std::cout << std::boolalpha << R"({"version": )" << quoted(told.version) << R"(, "cipher": )" << quoted(told.cipher)
-              << R"(, "alpn": )" << quoted(told.alpn) << R"(, "read_end": )" << quoted(to_string(told.read_end))
-              << R"(, "sent": )" << told.sent << R"(, "received": )" << told.received.size() << R"(, "closing": )";
+    std::cout << std::boolalpha << R"({"version": )" << in_quotes(told.version);
+    const auto field = [](const char* name, const auto& value) { std::cout << ", \"" << name << "\": " << json_of(value); };
+    field("cipher", told.cipher);
+    field("alpn", told.alpn);
+    field("group", told.group);
+    field("server_name", told.server_name);
+    field("peer", told.peer);
+    field("peer_key", told.peer_key);
+    field("verified", told.verified);
+    field("reused", told.reused);
+    field("early_accepted", told.early_accepted);
+    field("early_sent", told.early_sent);
+    field("early_resent", told.early_resent);
+    field("early", told.early);
+    field("ech_accepted", told.ech_accepted);
+    field("ech_retry", told.ech_retry);
+    field("ocsp", told.ocsp);
+    field("scts", told.scts);
+    field("exported", told.exported);
+    field("tls_exporter", told.tls_exporter);
+    field("tls_unique", told.tls_unique);
+    field("events", told.events);
+    field("read_end", std::string(to_string(told.read_end)));
+    field("sent", told.sent);
+    field("received", told.received.size());
+    std::cout << R"(, "closing": )";
     if (const auto& result = told.closing) {
         std::cout << R"({"close_notify_sent": )" << result->close_notify_sent << R"(, "transport_shut_down": )"
-                  << result->transport_shut_down << R"(, "peer": )" << quoted(to_string(result->peer)) << R"(, "timed_out": )"
-                  << result->timed_out << R"(, "limit_reached": )" << result->limit_reached << R"(, "discarded": )"
-                  << result->discarded << R"(, "clean": )" << result->clean() << R"(, "milliseconds": )"
+                  << result->transport_shut_down << R"(, "peer": )" << in_quotes(to_string(result->peer))
+                  << R"(, "timed_out": )" << result->timed_out << R"(, "limit_reached": )" << result->limit_reached
+                  << R"(, "discarded": )" << result->discarded << R"(, "clean": )" << result->clean() << R"(, "milliseconds": )"
                   << told.closing_time.count() << "}";
     } else {
         std::cout << "null";
     }
     std::cout << R"(, "error": )";
     if (const auto& error = told.error) {
-        std::cout << R"({"step": )" << quoted(told.failed_step) << R"(, "category": )"
-                  << quoted(error->code().category().name()) << R"(, "value": )" << error->code().value() << R"(, "message": )"
-                  << quoted(error->what()) << R"(, "details": )" << quoted(error->details()) << "}";
+        std::cout << R"({"step": )" << in_quotes(told.failed_step) << R"(, "category": )"
+                  << in_quotes(error->code().category().name()) << R"(, "value": )" << error->code().value()
+                  << R"(, "message": )" << in_quotes(error->what()) << R"(, "details": )" << in_quotes(error->details()) << "}";
     } else {
         std::cout << "null";
     }
@@ -207,6 +238,19 @@ void take(const step& what, tcp_stream& stream, const command_line& line, outcom
     } else if (name == "expect") {
         const std::size_t wanted = told.received.size() + std::stoul(value);
         receive(stream, told.received, std::stoul(value), [&] { return told.received.size() == wanted; });
+    } else if (name == "expect-text") {
+        receive(stream, told.received, unlimited, [&, &text = value] { return told.received.find(text) != std::string::npos; });
+    } else if (name == "early") {
+        std::error_code refused;
+        told.early_sent = stream.write_early(value, refused);
+        if (refused && refused != tls::errc::early_data_unavailable) throw tls::error(refused, "early data", stream.details());
+    } else if (name == "read-early") {
+        std::array<char, 4096> buffer;
+        while (const std::size_t n = stream.read_early(buffer)) told.early.append(buffer.data(), n);
+    } else if (name == "export") {
+        told.exported = stream.export_keying_material(value, std::nullopt, 32);
+    } else if (name == "update-keys") {
+        stream.update_keys(value == "ask");
     } else if (name == "until-blank-line") {
         receive(stream, told.received, unlimited, [&] { return told.received.find("\r\n\r\n") != std::string::npos; });
     } else if (name == "until-end") {
@@ -228,8 +272,34 @@ void take(const step& what, tcp_stream& stream, const command_line& line, outcom
     }
 }
 
-outcome take_all(tcp_stream stream, const command_line& line) {
-    outcome told;
+// What the stream tells of the connection.
+void look_at(const tcp_stream& stream, outcome& told) {
+    told.read_end = stream.read_end();
+    told.ech_retry = stream.ech_retry_configs();
+    told.early_resent = stream.early_data_resent();
+    const auto version = stream.version();
+    if (!version) return;
+    std::error_code not_supported;
+    told.version = to_string(*version);
+    told.cipher = stream.cipher()->name;
+    told.alpn = stream.alpn();
+    told.group = stream.group();
+    told.server_name = stream.server_name();
+    if (const auto peer = stream.peer_certificate()) {
+        told.peer = peer->subject();
+        told.peer_key = peer->key_type();
+    }
+    told.verified = stream.verified_chain().size();
+    told.reused = stream.session_reused();
+    told.early_accepted = stream.early_data_accepted();
+    told.ech_accepted = stream.ech_accepted();
+    told.ocsp = stream.ocsp_response();
+    told.scts = stream.sct_list();
+    told.tls_exporter = stream.channel_binding(tls::channel_binding_type::tls_exporter, not_supported);
+    told.tls_unique = stream.channel_binding(tls::channel_binding_type::tls_unique, not_supported);
+}
+
+void take_all(tcp_stream& stream, const command_line& line, outcome& told) {
     stream.expires_after(line.time("timeout"));
     for (const step& next : line.steps) {
         if (told.error && next.first != "close") continue;
@@ -241,67 +311,70 @@ outcome take_all(tcp_stream stream, const command_line& line) {
             told.failed_step = next.first;
             told.sent += next.first == "send" ? failed.bytes_transferred() : 0;
         }
-        if (const auto version = stream.version()) told.version = to_string(*version);
-        if (const auto cipher = stream.cipher()) told.cipher = cipher->name;
-        told.alpn = stream.alpn();
-        told.read_end = stream.read_end();
+        look_at(stream, told);
     }
-    return told;
+    if (line.has("received")) std::ofstream(line.text("received"), std::ios::binary) << told.received;
 }
 
-outcome run_client(const command_line& line) {
-    tls::client_options options{.min_version = line.version("min"), .max_version = line.version("max")};
-    if (line.has("ca")) options.trust = tls::trust_store::from_file(line.text("ca"));
-    if (line.has("alpn")) options.alpn = {line.text("alpn")};
-    if (line.has("cert")) options.identity = tls::credential::from_files(line.text("cert"), line.text("key"));
-    const auto port = static_cast<std::uint16_t>(std::stoul(line.text("port")));
-    tls::tcp_socket socket = tls::tcp_socket::connect("127.0.0.1", port, steady_clock::now() + line.time("timeout"));
-    return take_all(tcp_stream(std::move(socket), tls::client_context(options), line.text("name")), line);
+// One connection after the other; `connect(n)` gives the stream of each. Returns whether one of them failed.
+template <class Connect>
+bool run_all(const command_line& line, std::vector<std::string>& events, Connect connect) {
+    bool failed = false;
+    for (std::uint64_t i = 0; i != line.number("connections"); ++i) {
+        outcome told;
+        events.clear();
+        {
+            tcp_stream stream = connect();
+            take_all(stream, line, told);
+            if (const tls::session last = stream.session(); line.has("session") && last) {
+                const auto bytes = last.serialize();
+                std::ofstream(line.text("session"), std::ios::binary)
+                    .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+            }
+        }
+        told.events = events;
+        failed = failed || told.error;
+        print(told);
+    }
+    return failed;
 }
 
-outcome run_server(const command_line& line) {
-    tls::server_options options{.identity = tls::credential::from_files(line.text("cert"), line.text("key")),
-                                .min_version = line.version("min"),
-                                .max_version = line.version("max")};
-    if (line.has("alpn")) options.alpn = {line.text("alpn")};
-    if (line.has("ca")) {
-        options.authentication = tls::client_auth::required;
-        options.trust = tls::trust_store::from_file(line.text("ca"));
-    }
+// Writes down what an observer sees: "sent client_hello", "received close_notify".
+tls::observer into(std::vector<std::string>& events) {
+    return [&events](const tls::protocol_event& event) {
+        if (event.kind == tls::protocol_event::content::change_cipher_spec) return;
+        events.push_back((event.sent ? "sent " : "received ") + std::string(event.name));
+    };
+}
+
+bool run_client(const command_line& line) {
+    std::vector<std::string> events;
+    const tls::client_context context(driver::client_options_of(line, into(events)));
+    const auto port = static_cast<std::uint16_t>(line.number("port"));
+    return run_all(line, events, [&] {
+        tls::connection_options own{.port = port};
+        if (line.has("session") && std::filesystem::exists(line.text("session"))) {
+            own.resume = tls::session::parse(driver::bytes_in(line.text("session")));
+        }
+        if (line.has("ech-list")) own.ech_config_list = driver::bytes_in(line.text("ech-list"));
+        tls::tcp_socket socket = tls::tcp_socket::connect("127.0.0.1", port, steady_clock::now() + line.time("timeout"));
+        return tcp_stream(std::move(socket), context, line.text("name"), own);
+    });
+}
+
+bool run_server(const command_line& line) {
+    std::vector<std::string> events;
+    std::vector<std::filesystem::path> files;
+    if (line.has("reload")) files = {line.text("cert"), line.text("key")};
+    tls::context_reloader<tls::server_context> contexts(
+        [&] { return tls::server_context(driver::server_options_of(line, into(events))); }, files);
     tls::tcp_listener listener("127.0.0.1", 0);
     std::cout << R"({"port": )" << listener.port() << "}" << std::endl;
-    tls::tcp_socket socket = listener.accept(steady_clock::now() + line.time("timeout"));
-    return take_all(tcp_stream(std::move(socket), tls::server_context(options)), line);
-}
-
-// NAME.pem and NAME.key for each.
-void write_pki(const std::filesystem::path& directory) {
-    const auto write = [&](const std::string& name, const std::string& chain, const tests::issued& one) {
-        std::ofstream(directory / (name + ".pem")) << chain;
-        std::ofstream(directory / (name + ".key")) << one.key_pem();
-    };
-    const tests::pki& good = tests::test_pki();
-    write("ca", good.authority.certificate_pem(), good.authority);
-    write("server", good.server.certificate_pem(), good.server);
-    write("client", good.client.certificate_pem(), good.client);
-
-    // As people make them: an authority that is its own server, with nothing said of the key's usage.
-    tests::certificate_options own;
-    own.dns_names = {"localhost"};
-    own.common_name = "localhost";
-    own.authority = true;
-    own.before_signing = [](X509* x509) {
-        const int at = ::X509_get_ext_by_NID(x509, NID_key_usage, -1);
-        const bssl::UniquePtr<X509_EXTENSION> key_usage(::X509_delete_ext(x509, at));
-    };
-    const tests::issued selfsigned = tests::issue_certificate(std::move(own));
-    write("selfsigned", selfsigned.certificate_pem(), selfsigned);
-    const tests::issued stranger = tests::make_authority("Unknown CA");
-    const tests::issued unknown = tests::make_leaf({"localhost"}, &stranger);
-    write("unknown", unknown.certificate_pem() + stranger.certificate_pem(), unknown);
-    const tests::issued between = tests::make_authority("Intermediate CA", &good.authority);
-    const tests::issued incomplete = tests::make_leaf({"localhost"}, &between);
-    write("incomplete", incomplete.certificate_pem(), incomplete);
+    return run_all(line, events, [&] {
+        tls::tcp_socket socket = listener.accept(steady_clock::now() + line.time("timeout"));
+        contexts.check();
+        return tcp_stream(std::move(socket), contexts.get());
+    });
 }
 
 }  // namespace
@@ -310,19 +383,16 @@ int main(int argc, char** argv) {
     try {
         const command_line line = parse({argv + 1, argv + argc});
         if (line.role == "pki") {
-            write_pki(line.steps.at(0).first);
+            driver::write_pki(line.steps.at(0).first);
             return 0;
         }
         if (line.role != "client" && line.role != "server") throw std::invalid_argument("neither client nor server");
-        const outcome told = line.role == "client" ? run_client(line) : run_server(line);
-        if (line.has("received")) std::ofstream(line.text("received"), std::ios::binary) << told.received;
-        print(told);
-        return told.error ? 1 : 0;
+        return (line.role == "client" ? run_client(line) : run_server(line)) ? 1 : 0;
     } catch (const tls::error& failed) {
         std::cerr << "driver: " << failed.what() << '\n';
         return 3;
     } catch (const std::exception& wrong) {
-        std::cerr << "driver: " << wrong.what() << '\n' << usage;
+        std::cerr << "driver: " << wrong.what() << '\n' << usage << driver::options_text;
         return 2;
     }
 }

@@ -148,11 +148,15 @@ class Ours(Process):
         words = [part for word in words for part in word.split("=", 1)]
         super().__init__(work, [work.driver, role, *words, "--received", self.received_path, *steps])
 
-    def outcome(self):
-        """Waits for the end, and returns what the driver tells; "received" is what was received itself."""
+    def outcomes(self):
+        """Waits for the end, and returns what the driver tells of each connection."""
         status = self.status()
         check(status in (0, 1), lambda: f"the driver ended with {status}:\n{self.log}")
-        told = json.loads(self.log.splitlines()[-1])
+        return [json.loads(line) for line in self.out.decode().splitlines() if line.startswith('{"version')]
+
+    def outcome(self):
+        """The same of the last one; "received" is what was received itself."""
+        told = self.outcomes()[-1]
         told["received"] = self.received_path.read_bytes()
         return told
 
@@ -248,6 +252,20 @@ def check_error(outcome, category, value, step=None):
         check_equal(error["value"], value, f"the error's value ({error['message']})")
     if step is not None:
         check_equal(error["step"], step, "the step that failed")
+
+
+def check_told(outcome, **wanted):
+    """Nothing went wrong, and these are so."""
+    check_equal(outcome["error"], None, "our error")
+    for name, value in wanted.items():
+        check_equal(outcome[name], value, name.replace("_", " "))
+
+
+def run(work, *command, data=b""):
+    """Runs a program to its end, which must be a good one, in the test's directory; returns what it wrote."""
+    done = subprocess.run([str(word) for word in command], input=data, capture_output=True, check=False, cwd=work.directory)
+    check(done.returncode == 0, lambda: f"{command[0]} ended with {done.returncode}:\n{done.stderr.decode(errors='replace')}")
+    return done.stdout
 
 
 def needs(*whys):

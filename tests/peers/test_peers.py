@@ -18,7 +18,8 @@ import traceback
 
 import harness
 
-PEERS = ("openssl", "gnutls", "python", "node", "java", "curl", "nginx", "bssl", "wire")
+PEERS = ("openssl", "gnutls", "python", "node", "java", "curl", "nginx", "bssl", "wire", "openssl_identity", "openssl_sessions",
+         "gnutls_identity", "python_identity", "go", "node_identity", "java_identity", "curl_identity", "bssl_identity", "wire_identity")
 EXAMPLES = ("asio_client", "beast_https_server", "beast_websocket")
 
 

@@ -11,9 +11,15 @@
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/md5.h>
+#include <openssl/nid.h>
+#include <openssl/obj.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +40,62 @@ using demo::octets;
                       ::EVP_PKEY_set1_RSA(key.get(), rsa.get()) == 1,
                   "RSA key");
     return key;
+}
+
+inline void remove_extension(X509* x509, int kind) {
+    const bssl::UniquePtr<X509_EXTENSION> removed(::X509_delete_ext(x509, ::X509_get_ext_by_NID(x509, kind, -1)));
+    demo::require(removed != nullptr, "no such extension");
+}
+
+// Replaces a certificate's signature by one over an MD5 digest, which X509_sign refuses to make; with the issuer's RSA key.
+inline void sign_with_md5(X509* x509, EVP_PKEY* issuer) {
+    const bssl::UniquePtr<X509_ALGOR> algorithm(::X509_ALGOR_new());
+    demo::require(algorithm &&
+                      ::X509_ALGOR_set0(algorithm.get(), ::OBJ_nid2obj(NID_md5WithRSAEncryption), V_ASN1_NULL, nullptr) == 1 &&
+                      ::X509_set1_signature_algo(x509, algorithm.get()) == 1,
+                  "MD5");
+    std::uint8_t* encoded = nullptr;
+    const int size = ::i2d_re_X509_tbs(x509, &encoded);
+    const bssl::UniquePtr<std::uint8_t> owned(encoded);
+    demo::require(size > 0, "MD5");
+    std::array<std::uint8_t, 16> digest{};
+    ::MD5(encoded, static_cast<std::size_t>(size), digest.data());
+    RSA* const rsa = ::EVP_PKEY_get0_RSA(issuer);
+    demo::require(rsa != nullptr, "MD5 goes with an RSA key");
+    std::vector<std::uint8_t> signature(::RSA_size(rsa));
+    unsigned signature_size = 0;
+    demo::require(::RSA_sign(NID_md5, digest.data(), digest.size(), signature.data(), &signature_size, rsa) == 1 &&
+                      ::X509_set1_signature_value(x509, signature.data(), signature_size) == 1,
+                  "MD5");
+}
+
+// A chain as a server sends it: the leaf first, everybody followed by its issuer, the last one by an authority that is not part of it.
+struct chain {
+    std::vector<issued> links;
+
+    [[nodiscard]] std::string pem() const {
+        std::string text;
+        for (const issued& link : links) text += link.certificate_pem();
+        return text;
+    }
+};
+
+// One of so many certificates, the leaf included, below that authority. All have one key, so that it is quickly made.
+[[nodiscard]] inline chain make_chain(std::size_t length, certificate_options leaf, const issued& authority) {
+    const auto key = demo::new_p256_key();
+    chain made;
+    const issued* issuer = &authority;
+    made.links.resize(length);
+    for (std::size_t i = length; i-- != 0; issuer = &made.links[i]) {
+        certificate_options options = i == 0 ? std::move(leaf) : certificate_options{};
+        if (i != 0) {
+            options.common_name = "Authority " + std::to_string(length - i);
+            options.authority = true;
+        }
+        options.key = bssl::UpRef(key);
+        made.links[i] = issue_certificate(std::move(options), issuer);
+    }
+    return made;
 }
 
 // An authority, self-signed without an issuer.

@@ -20,7 +20,7 @@ MEDIAN_HEADER = 150
 SPDX = ["SPDX-FileCopyrightText: The tls-stream authors", "SPDX-License-Identifier: BSL-1.0"]
 SOURCES = {".hpp", ".cpp", ".py", ".sh", ".java", ".js", ".mjs"}
 NAMED_SOURCES = {"meson.build", "meson.options", "dev", "run", ".clang-format", ".clang-tidy"}
-LIST_DIRECTORIES = ["unit", "battery", "faults"]
+LIST_DIRECTORIES = ["identity", "unit", "battery", "faults", "python"]
 
 
 def read(path):

@@ -13,7 +13,7 @@ import sys
 import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMPILED = ["README.md", "docs/asio.md", "docs/quickstart.md", "docs/threads.md"]
+COMPILED = ["README.md", "docs/asio.md", "docs/quickstart.md", "docs/sessions.md", "docs/threads.md", "docs/verification.md"]
 BLOCK = re.compile(r"^(?:<!-- from (?P<file>\S+) -->\n\n?)?```cpp\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -6,6 +6,7 @@
 #include <tls/credential.hpp>
 
 #include <support/files.hpp>
+#include <support/pkcs12.hpp>
 #include <support/pki.hpp>
 #include <support/stale_errors.hpp>
 
@@ -16,10 +17,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -356,7 +362,8 @@ TEST_CASE("a context takes a credential over") {
     const bssl::UniquePtr<SSL_CTX> context(::SSL_CTX_new(::TLS_method()));
     REQUIRE(context);
     tls::detail::failure why;
-    with_stale_errors([&] { tls::detail::install(credential::from_pem(chain_pem(), server().key_pem()), context.get(), why); });
+    with_stale_errors(
+        [&] { tls::detail::install(credential::from_pem(chain_pem(), server().key_pem()), context.get(), nullptr, why); });
     CHECK_FALSE(why);
     CHECK(queue_is_empty());
     CHECK(::X509_cmp(::SSL_CTX_get0_certificate(context.get()), server().certificate.get()) == 0);
@@ -366,7 +373,7 @@ TEST_CASE("a context takes a credential over") {
     REQUIRE(sk_X509_num(chain) == 1);
     CHECK(::X509_cmp(sk_X509_value(chain, 0), tests::test_pki().authority.certificate.get()) == 0);
 
-    tls::detail::install(credential(), context.get(), why);
+    tls::detail::install(credential(), context.get(), nullptr, why);
     CHECK(why.code == errc::not_open);
 }
 
@@ -386,10 +393,449 @@ TEST_CASE("a credential of a kind that TLS does not have is refused by the conte
     REQUIRE(identity);
     const bssl::UniquePtr<SSL_CTX> context(::SSL_CTX_new(::TLS_method()));
     tls::detail::failure why;
-    tls::detail::install(identity, context.get(), why);
+    tls::detail::install(identity, context.get(), nullptr, why);
     CHECK((why.code == errc::invalid_certificate || why.code == errc::invalid_private_key));
     CHECK_FALSE(why.details.empty());
     CHECK(queue_is_empty());
+}
+
+std::vector<std::byte> der(X509* x509) { return tls::certificate(bssl::UpRef(x509)).der(); }
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+    const auto bytes = std::as_bytes(std::span(text));
+    return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::vector<std::byte>> chain_der() {
+    return {der(server().certificate.get()), der(tests::test_pki().authority.certificate.get())};
+}
+
+// What `encode(EVP_PKEY*, std::uint8_t**) -> int` makes of the server's key or another.
+template <class Encode>
+std::vector<std::byte> key_der(Encode&& encode, EVP_PKEY* key = server().key.get()) {
+    std::uint8_t* encoded = nullptr;
+    const int size = encode(key, &encoded);
+    const bssl::UniquePtr<std::uint8_t> owned(encoded);
+    REQUIRE(size > 0);
+    return bytes_of({reinterpret_cast<const char*>(encoded), static_cast<std::size_t>(size)});
+}
+
+// Encrypted unless the password is empty.
+std::vector<std::byte> pkcs8_der(EVP_PKEY* key = server().key.get(), std::string password = "") {
+    const EVP_CIPHER* const cipher = password.empty() ? nullptr : ::EVP_aes_256_cbc();
+    return bytes_of(text_of([&](BIO* into) {
+        return ::i2d_PKCS8PrivateKey_bio(into, key, cipher, password.data(), static_cast<int>(password.size()), nullptr,
+                                         nullptr);
+    }));
+}
+
+issued leaf_with(bssl::UniquePtr<EVP_PKEY> key) {
+    tests::certificate_options options;
+    options.common_name = "leaf.test";
+    options.key = std::move(key);
+    return tests::issue_certificate(std::move(options), &tests::test_pki().authority);
+}
+
+bssl::UniquePtr<EVP_PKEY> new_ed25519_key() {
+    const std::array<std::uint8_t, 32> seed{1, 2, 3};
+    return bssl::UniquePtr<EVP_PKEY>(::EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed.data(), seed.size()));
+}
+
+// Both overloads refuse, alike, and the exception says `reason`.
+template <class Make>
+void check_call_refused(Make&& make, errc expected, std::string_view reason = "") {
+    std::error_code ec;
+    CHECK_FALSE(with_stale_errors([&] { return make(ec); }));
+    CHECK(ec == expected);
+    CHECK(queue_is_empty());
+    try {
+        (void)with_stale_errors([&] { return make(); });
+        FAIL_CHECK("loaded");
+    } catch (const tls::error& e) {
+        CHECK(e.code() == ec);
+        CAPTURE(e.what());
+        CHECK(std::string_view(e.what()).find(reason) != std::string_view::npos);
+    }
+    CHECK(queue_is_empty());
+}
+
+TEST_CASE("chain and key from DER, in all forms of a key") {
+    const auto sec1 = key_der([](EVP_PKEY* key, std::uint8_t** out) { return ::i2d_PrivateKey(key, out); });
+    for (const auto& key : {pkcs8_der(), sec1}) {
+        const credential identity = with_stale_errors([&] { return credential::from_der(chain_der(), key); });
+        CHECK(identity.chain() == credential::from_pem(chain_pem(), server().key_pem()).chain());
+        CHECK(identity.key_type() == "EC");
+        CHECK(queue_is_empty());
+        CHECK(credential::from_der(chain_der(), key, "not needed"));
+    }
+    const issued rsa = leaf_with(tests::new_rsa_key());
+    const std::vector<std::vector<std::byte>> rsa_chain{der(rsa.certificate.get())};
+    const auto pkcs1 = key_der([](EVP_PKEY* key, std::uint8_t** out) { return ::i2d_PrivateKey(key, out); }, rsa.key.get());
+    CHECK(credential::from_der(rsa_chain, pkcs1).key_type() == "RSA");
+    CHECK(credential::from_der(rsa_chain, pkcs8_der(rsa.key.get())).key_type() == "RSA");
+    const issued edwards = leaf_with(new_ed25519_key());
+    const std::vector<std::vector<std::byte>> edwards_chain{der(edwards.certificate.get())};
+    CHECK(credential::from_der(edwards_chain, pkcs8_der(edwards.key.get())).key_type() == "Ed25519");
+    CHECK(credential::from_pem(edwards.certificate_pem(), edwards.key_pem()).key_type() == "Ed25519");
+    CHECK(credential().key_type().empty());
+
+    std::error_code ec = make_error_code(errc::not_open);
+    const auto locked = pkcs8_der(server().key.get(), "secret");
+    CHECK(with_stale_errors([&] { return credential::from_der(chain_der(), locked, "secret", ec); }));
+    CHECK_FALSE(ec);
+    CHECK(queue_is_empty());
+    CHECK(credential::from_der(chain_der(), locked, [] { return "secret"s; }));
+    const auto refused = [&](const auto& password, std::string_view reason) {
+        check_call_refused([&](auto&... code) { return credential::from_der(chain_der(), locked, password, code...); },
+                           errc::invalid_private_key, reason);
+    };
+    refused("wrong", "does not open with this password");
+    refused("", "does not open with this password");
+    refused(std::nullopt, "no password was given");
+    refused(tls::password_function(), "no password was given");
+    refused([] { return "wrong"s; }, "does not open with this password");
+}
+
+TEST_CASE("a password is asked for only where it is needed, and what asking throws comes out") {
+    int asked = 0;
+    const tls::password_function ask = [&] {
+        ++asked;
+        return "secret"s;
+    };
+    std::error_code ec;
+    CHECK(credential::from_pem(chain_pem(), server().key_pem(), ask));
+    CHECK(credential::from_der(chain_der(), pkcs8_der(), ask, ec));
+    CHECK_FALSE(credential::from_pem(chain_pem(), "garbage", ask, ec));
+    CHECK_FALSE(credential::from_pem("garbage", encrypted_key("secret", server().key.get()), ask, ec));
+    CHECK(asked == 0);
+    CHECK(credential::from_pem(chain_pem(), encrypted_key("secret", server().key.get()), ask));
+    CHECK(asked == 1);
+    CHECK(credential::from_pem(chain_pem(), traditional_key("secret"), ask, ec));
+    CHECK(asked == 2);
+    const temporary_directory directory;
+    const auto chain = directory.write("chain", chain_pem());
+    const auto key = directory.write("key", encrypted_key("secret", server().key.get()));
+    CHECK(credential::from_files(chain, key, ask));
+    CHECK(credential::from_files(chain, key, ask, ec));
+    CHECK(asked == 4);
+    const auto file = tests::make_pkcs12({.password = "secret", .key = server().key.get(), .leaf = server().certificate.get()});
+    CHECK(credential::from_pkcs12(file, ask));
+    CHECK(asked == 5);
+
+    const auto fail = []() -> std::string { throw std::runtime_error("the agent is away"); };
+    const auto locked = pkcs8_der(server().key.get(), "secret");
+    const auto check_throws = [&](auto&& load) {
+        CHECK_THROWS_AS(with_stale_errors([&] { return load(); }), std::runtime_error);
+        CHECK(queue_is_empty());
+    };
+    check_throws([&] { return credential::from_files(chain, key, fail); });
+    check_throws([&] { return credential::from_files(chain, key, fail, ec); });
+    check_throws([&] { return credential::from_pem(chain_pem(), traditional_key("secret"), fail); });
+    check_throws([&] { return credential::from_pem(chain_pem(), traditional_key("secret"), fail, ec); });
+    check_throws([&] { return credential::from_der(chain_der(), locked, fail); });
+    check_throws([&] { return credential::from_der(chain_der(), locked, fail, ec); });
+    check_throws([&] { return credential::from_pkcs12(file, fail); });
+    check_throws([&] { return credential::from_pkcs12(file, fail, ec); });
+}
+
+TEST_CASE("PKCS#12 gives the chain in its order, whatever the file's is") {
+    const issued root = tests::make_authority("Root");
+    const issued upper = tests::make_authority("Upper", &root);
+    const issued lower = tests::make_authority("Lower", &upper);
+    const issued leaf = tests::make_leaf({"a.test"}, &lower);
+    const issued& stranger = tests::test_pki().authority;
+    const auto subjects = [](const credential& identity) {
+        std::string text;
+        for (const auto& one : identity.chain()) text += one.common_name() + ";";
+        return text;
+    };
+    std::vector<const issued*> others{&root, &upper, &lower, &stranger};
+    std::sort(others.begin(), others.end());
+    do {
+        const auto file = tests::make_pkcs12(
+            {.password = "secret", .key = leaf.key.get(), .leaf = leaf.certificate.get(), .certificates = others});
+        CHECK(subjects(credential::from_pkcs12(file, "secret")) == "a.test;Lower;Upper;Root;");
+    } while (std::next_permutation(others.begin(), others.end()));
+
+    // The leaf need not come first, and a chain ends where an issuer is missing.
+    std::vector<const issued*> all{&root, &lower, &leaf};
+    const auto file = tests::make_pkcs12({.password = "secret", .key = leaf.key.get(), .certificates = all});
+    CHECK(subjects(credential::from_pkcs12(file, "secret")) == "a.test;Lower;");
+}
+
+TEST_CASE("PKCS#12 opens with its password only, and without one if it has none") {
+    tests::pkcs12_options options{.password = "secret", .key = server().key.get(), .leaf = server().certificate.get()};
+    const auto file = tests::make_pkcs12(options);
+    options.password = nullptr;
+    const auto open = tests::make_pkcs12(options);
+    options.password = "";
+    const auto empty = tests::make_pkcs12(options);
+    std::error_code ec = make_error_code(errc::not_open);
+    const credential identity = with_stale_errors([&] { return credential::from_pkcs12(file, "secret", ec); });
+    CHECK_FALSE(ec);
+    CHECK(queue_is_empty());
+    CHECK(identity.leaf() == credential::from_pem(chain_pem(), server().key_pem()).leaf());
+
+    int asked = 0;
+    const auto ask = [&] {
+        ++asked;
+        return "other"s;
+    };
+    for (const auto& unlocked : {open, empty}) {
+        CHECK(credential::from_pkcs12(unlocked));
+        CHECK(credential::from_pkcs12(unlocked, "not needed"));
+        CHECK(credential::from_pkcs12(unlocked, ask));
+    }
+    CHECK(asked == 0);
+    const auto refused = [&](const auto& password, std::string_view reason) {
+        check_call_refused([&](auto&... code) { return credential::from_pkcs12(file, password, code...); },
+                           errc::invalid_private_key, reason);
+    };
+    refused(std::nullopt, "no password was given");
+    refused("wrong", "does not open with this password");
+    refused("", "does not open with this password");
+    refused("secret\0"s, "does not open with this password");
+    refused("secret\0more"s, "does not open with this password");
+    refused(std::string(5000, 'x'), "does not open with this password");
+    refused(ask, "does not open with this password");
+    check_call_refused([&](auto&... code) { return credential::from_pkcs12(file, code...); }, errc::invalid_private_key);
+
+    const temporary_directory directory;
+    const auto path = directory.write("identity.p12", file);
+    CHECK(credential::from_pkcs12_file(path, "secret").leaf() == identity.leaf());
+    CHECK(with_stale_errors([&] { return credential::from_pkcs12_file(path, "secret", ec); }));
+    CHECK_FALSE(ec);
+    check_call_refused([&](auto&... code) { return credential::from_pkcs12_file(path, code...); }, errc::invalid_private_key,
+                       "identity.p12");
+}
+
+TEST_CASE("a chain that is out of order is refused, and the error says where") {
+    const issued root = tests::make_authority("Root");
+    const issued middle = tests::make_authority("Middle", &root);
+    const issued leaf = tests::make_leaf({"a.test"}, &middle);
+    const auto load = [&](std::vector<const issued*> chain) {
+        std::string pem;
+        for (const issued* const one : chain) pem += one->certificate_pem();
+        return [pem, key = leaf.key_pem()](auto&... code) { return credential::from_pem(pem, key, code...); };
+    };
+    CHECK(load({&leaf})());
+    CHECK(load({&leaf, &middle})());
+    CHECK(load({&leaf, &middle, &root})());
+    check_call_refused(load({&leaf, &root, &middle}), errc::invalid_certificate,
+                       "certificate 2 (CN=Root) did not issue certificate 1 (CN=a.test)");
+    check_call_refused(load({&leaf, &root}), errc::invalid_certificate, "certificate 2 (CN=Root)");
+    check_call_refused(load({&leaf, &middle, &middle}), errc::invalid_certificate,
+                       "certificate 3 (CN=Middle) did not issue certificate 2 (CN=Middle)");
+    check_call_refused(load({&leaf, &middle, &server()}), errc::invalid_certificate, "certificate 3 (CN=localhost)");
+    // The same name, another key.
+    const issued renewed = tests::make_authority("Middle", &root);
+    check_call_refused(load({&leaf, &renewed}), errc::invalid_certificate, "certificate 2 (CN=Middle)");
+    const std::vector<std::vector<std::byte>> der_chain{der(leaf.certificate.get()), der(root.certificate.get())};
+    check_call_refused([&](auto&... code) { return credential::from_der(der_chain, pkcs8_der(leaf.key.get()), code...); },
+                       errc::invalid_certificate, "certificate 2 (CN=Root) did not issue certificate 1 (CN=a.test)");
+    check_call_refused(
+        [&](auto&... code) {
+            return credential::with_signer(
+                leaf.certificate_pem() + root.certificate_pem(), [](tls::signature_request) {}, code...);
+        },
+        errc::invalid_certificate, "certificate 2 (CN=Root)");
+    // A name that would break out of the line does not.
+    const issued hostile = tests::make_authority("Evil\nCA");
+    check_call_refused(load({&leaf, &hostile}), errc::invalid_certificate, "certificate 2 (CN=Evil\\0ACA)");
+}
+
+// A handshake of two SSLs in memory; the client asks for staples. Both are done then.
+struct raw_pair {
+    bssl::UniquePtr<SSL_CTX> client_context{::SSL_CTX_new(::TLS_method())};
+    bssl::UniquePtr<SSL> client;
+    bssl::UniquePtr<SSL> server;
+
+    raw_pair(SSL_CTX* server_context, std::uint16_t version) {
+        ::SSL_CTX_set_verify(client_context.get(), SSL_VERIFY_NONE, nullptr);
+        client.reset(::SSL_new(client_context.get()));
+        server.reset(::SSL_new(server_context));
+        REQUIRE((client && server));
+        REQUIRE(::SSL_set_max_proto_version(client.get(), version) == 1);
+        ::SSL_enable_ocsp_stapling(client.get());
+        ::SSL_enable_signed_cert_timestamps(client.get());
+        BIO* one = nullptr;
+        BIO* other = nullptr;
+        REQUIRE(::BIO_new_bio_pair(&one, 0, &other, 0) == 1);
+        ::SSL_set_bio(client.get(), one, one);
+        ::SSL_set_bio(server.get(), other, other);
+        ::SSL_set_connect_state(client.get());
+        ::SSL_set_accept_state(server.get());
+    }
+    bool handshake() const {
+        for (int round = 0; round != 20; ++round) {
+            const int theirs = ::SSL_do_handshake(client.get());
+            const int ours = ::SSL_do_handshake(server.get());
+            ::ERR_clear_error();
+            if (theirs == 1 && ours == 1) return true;
+        }
+        return false;
+    }
+    std::string ocsp_response() const {
+        const std::uint8_t* data = nullptr;
+        std::size_t size = 0;
+        ::SSL_get0_ocsp_response(client.get(), &data, &size);
+        return {reinterpret_cast<const char*>(data), size};
+    }
+    std::string sct_list() const {
+        const std::uint8_t* data = nullptr;
+        std::size_t size = 0;
+        ::SSL_get0_signed_cert_timestamp_list(client.get(), &data, &size);
+        return {reinterpret_cast<const char*>(data), size};
+    }
+    std::string leaf() const {
+        const bssl::UniquePtr<X509> peer(::SSL_get_peer_certificate(client.get()));
+        return peer ? tls::certificate(bssl::UpRef(peer)).common_name() : "";
+    }
+};
+
+const std::string two_timestamps = "\0\x0A\0\x03one\0\x03two"s;
+
+TEST_CASE("what is stapled is served, and only where it was put") {
+    const credential plain = credential::from_pem(chain_pem(), server().key_pem());
+    const credential stapled = plain.with_ocsp_response("a response").with_sct_list(two_timestamps);
+    CHECK(plain.ocsp_response().empty());
+    CHECK(plain.sct_list().empty());
+    CHECK(stapled.ocsp_response() == bytes_of("a response"));
+    CHECK(stapled.sct_list() == bytes_of(two_timestamps));
+    CHECK(stapled.chain() == plain.chain());
+    CHECK(stapled.with_ocsp_response("").ocsp_response().empty());
+    CHECK(stapled.with_ocsp_response("").sct_list() == bytes_of(two_timestamps));
+    CHECK(stapled.with_sct_list("").sct_list().empty());
+    CHECK(credential().ocsp_response().empty());
+
+    for (const std::uint16_t version : {std::uint16_t{TLS1_2_VERSION}, std::uint16_t{TLS1_3_VERSION}}) {
+        CAPTURE(version);
+        const auto serve = [&](const credential& identity) {
+            const bssl::UniquePtr<SSL_CTX> context(::SSL_CTX_new(::TLS_method()));
+            tls::detail::failure why;
+            with_stale_errors([&] { tls::detail::install(identity, context.get(), nullptr, why); });
+            CHECK_FALSE(why);
+            CHECK(queue_is_empty());
+            const raw_pair pair(context.get(), version);
+            CHECK(pair.handshake());
+            CHECK(pair.leaf() == "localhost");
+            return pair.ocsp_response() + "|" + pair.sct_list();
+        };
+        CHECK(serve(plain) == "|");
+        CHECK(serve(stapled) == "a response|" + two_timestamps);
+        CHECK(serve(stapled.with_ocsp_response("")) == "|" + two_timestamps);
+        CHECK(serve(stapled.with_sct_list("")) == "a response|");
+    }
+}
+
+TEST_CASE("what cannot be stapled is refused") {
+    const credential identity = credential::from_pem(chain_pem(), server().key_pem());
+    const auto refused = [&](const std::string& list) {
+        CAPTURE(list);
+        check_call_refused([&](auto&... code) { return identity.with_sct_list(list, code...); }, errc::invalid_certificate);
+    };
+    CHECK(identity.with_sct_list("\0\x03\0\x01x"s));
+    refused("\0\0"s);               // no entry
+    refused("\0\x02\0\0"s);         // an empty entry
+    refused("\0\x07\0\x01x\0\0"s);  // longer than it is
+    refused("\0\x05\0\x01x\0\0"s);  // an empty one behind another
+    refused("\0\x03\0\x01xy"s);     // more behind it
+    refused("\0\x04\0\x01x"s);
+    refused("\0"s);
+    refused("garbage");
+    for (std::size_t size = 1; size != two_timestamps.size(); ++size) refused(two_timestamps.substr(0, size));
+    const std::string large(std::size_t{1} << 24, 'x');
+    CHECK(identity.with_ocsp_response(std::string_view(large).substr(1)));
+    check_call_refused([&](auto&... code) { return identity.with_ocsp_response(large, code...); }, errc::invalid_certificate);
+    check_call_refused([&](auto&... code) { return credential().with_ocsp_response("x", code...); }, errc::not_open);
+    check_call_refused([&](auto&... code) { return credential().with_sct_list(two_timestamps, code...); }, errc::not_open);
+}
+
+TEST_CASE("an SSL takes a credential over in the place of its context's") {
+    const issued rsa = leaf_with(tests::new_rsa_key());
+    struct choice {
+        credential identity;
+        tls::detail::failure why{};
+    } choice{credential::from_pem(rsa.certificate_pem() + tests::test_pki().authority.certificate_pem(), rsa.key_pem())
+                 .with_ocsp_response("for the leaf")};
+    const bssl::UniquePtr<SSL_CTX> context(::SSL_CTX_new(::TLS_method()));
+    tls::detail::install(credential::from_pem(chain_pem(), server().key_pem()), context.get(), nullptr, choice.why);
+    // So that the context remembers its certificates in another form, too.
+    REQUIRE(::SSL_CTX_get0_certificate(context.get()) != nullptr);
+    ::SSL_CTX_set_cert_cb(
+        context.get(),
+        [](SSL* ssl, void* chosen) {
+            auto& [identity, why] = *static_cast<struct choice*>(chosen);
+            tls::detail::install(identity, ssl, nullptr, why);
+            return why ? 0 : 1;
+        },
+        &choice);
+    for (const std::uint16_t version : {std::uint16_t{TLS1_2_VERSION}, std::uint16_t{TLS1_3_VERSION}}) {
+        const raw_pair pair(context.get(), version);
+        CHECK(pair.handshake());
+        CHECK_FALSE(choice.why);
+        CHECK(pair.leaf() == "leaf.test");
+        CHECK(pair.ocsp_response() == "for the leaf");
+        CHECK(sk_X509_num(::SSL_get_peer_cert_chain(pair.client.get())) == 2);
+    }
+    CHECK(::EVP_PKEY_cmp(::SSL_CTX_get0_privatekey(context.get()), server().key.get()) == 1);
+
+    // One after the other, with everything looked at in between.
+    const bssl::UniquePtr<SSL> ssl(::SSL_new(context.get()));
+    const credential other = credential::from_pem(server().certificate_pem(), server().key_pem());
+    for (const credential& next : {choice.identity, other, choice.identity}) {
+        tls::detail::install(next, ssl.get(), nullptr, choice.why);
+        CHECK_FALSE(choice.why);
+        CHECK(::X509_cmp(::SSL_get_certificate(ssl.get()), next.leaf().native_handle()) == 0);
+        STACK_OF(X509)* chain = nullptr;
+        REQUIRE(::SSL_get0_chain_certs(ssl.get(), &chain) == 1);
+        CHECK(sk_X509_num(chain) + 1 == next.chain().size());
+    }
+}
+
+TEST_CASE("a credential whose key is elsewhere is installed with who asks for signatures") {
+    static constexpr SSL_PRIVATE_KEY_METHOD method{
+        [](SSL*, std::uint8_t*, std::size_t*, std::size_t, std::uint16_t, const std::uint8_t*, std::size_t) {
+            return ssl_private_key_failure;
+        },
+        nullptr,
+        nullptr,
+    };
+    int asked = 0;
+    const auto sign = [&](tls::signature_request) { ++asked; };
+    std::error_code ec = make_error_code(errc::not_open);
+    const credential identity = with_stale_errors([&] { return credential::with_signer(chain_pem(), sign, ec); });
+    CHECK_FALSE(ec);
+    CHECK(queue_is_empty());
+    CHECK(identity.chain().size() == 2);
+    CHECK(identity.key_type() == "EC");
+    REQUIRE(tls::detail::signer_of(identity) != nullptr);
+    CHECK(tls::detail::public_key_of(identity) != nullptr);
+
+    const bssl::UniquePtr<SSL_CTX> context(::SSL_CTX_new(::TLS_method()));
+    tls::detail::failure why;
+    tls::detail::install(identity, context.get(), nullptr, why);
+    CHECK(why.code == errc::not_supported);
+    why = {};
+    tls::detail::install(identity, context.get(), &method, why);
+    CHECK_FALSE(why);
+    CHECK(::SSL_CTX_get0_privatekey(context.get()) == nullptr);
+    CHECK(::X509_cmp(::SSL_CTX_get0_certificate(context.get()), server().certificate.get()) == 0);
+    CHECK(asked == 0);
+
+    const credential local = credential::from_pem(chain_pem(), server().key_pem());
+    CHECK(tls::detail::signer_of(local) == nullptr);
+    CHECK(::EVP_PKEY_cmp(tls::detail::public_key_of(local), server().key.get()) == 1);
+    tls::detail::install(local, context.get(), &method, why);
+    CHECK_FALSE(why);
+    CHECK(::SSL_CTX_get0_privatekey(context.get()) != nullptr);  // a key that is there signs by itself
+    CHECK(tls::detail::public_key_of(credential()) == nullptr);
+    CHECK(tls::detail::signer_of(credential()) == nullptr);
+
+    check_call_refused([&](auto&... code) { return credential::with_signer(chain_pem(), tls::signer(), code...); },
+                       errc::invalid_private_key);
+    check_call_refused([&](auto&... code) { return credential::with_signer(server().key_pem(), sign, code...); },
+                       errc::invalid_certificate);
 }
 
 }  // namespace

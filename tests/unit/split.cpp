@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -715,4 +716,33 @@ TEST_CASE("finish: when it fails the caller has the stream", "[split]") {
         CHECK(ec == tls::errc::handshake_truncated);
     }
     CHECK(tests::queue_is_empty());
+}
+
+TEST_CASE("split: new keys, and what is known of the connection, from either half", "[split]") {
+    for (const auto version : tests::versions) {
+        session here({.version = version});
+        auto [reading, writing] = tls::split(std::move(here.stream));
+        std::error_code ec;
+        writing.update_keys(true, ec);
+        CHECK(ec == (version == tls::protocol_version::tls1_3 ? none : make_error_code(tls::errc::not_supported)));
+        writing.write("after", ec);
+        CHECK(ec == none);
+        here.work();
+        CHECK(here.peer.received() == "after");
+        here.peer.send("answer");
+        std::array<char, 6> got{};
+        CHECK(reading.read(got, ec) == got.size());
+
+        CHECK(reading.verified_chain().size() == 2);
+        CHECK_FALSE(reading.verify_failure());
+        CHECK(writing.details().empty());
+        CHECK_FALSE(writing.session_reused());
+        CHECK_FALSE(writing.early_data_accepted());
+        CHECK_FALSE(reading.ech_accepted());
+        CHECK(reading.ocsp_response().empty());
+        const auto secret = reading.export_keying_material("EXPORTER-test", std::nullopt, 20);
+        CHECK(secret.size() == 20);
+        CHECK(writing.export_keying_material("EXPORTER-test", std::nullopt, 20) == secret);
+        CHECK(writing.channel_binding(tls::channel_binding_type::tls_exporter).size() == 32);
+    }
 }

@@ -7,6 +7,7 @@
 
 #include <support/files.hpp>
 #include <support/pki.hpp>
+#include <support/revocation.hpp>
 #include <support/stale_errors.hpp>
 
 #include <catch2/catch_test_macros.hpp>
@@ -16,6 +17,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -407,6 +409,147 @@ TEST_CASE("the names of the authorities, each once") {
     REQUIRE(sk_X509_NAME_num(names.get()) == 2);
     CHECK(::X509_NAME_cmp(sk_X509_NAME_value(names.get(), 0), ::X509_get_subject_name(first().certificate.get())) == 0);
     CHECK(::X509_NAME_cmp(sk_X509_NAME_value(names.get(), 1), ::X509_get_subject_name(second().certificate.get())) == 0);
+}
+
+trust_store list_of(const tests::revocation_list& list) { return trust_store::revocation_lists_from_pem(list.pem()); }
+
+// What verification with revocation makes of a leaf of first()'s.
+int revocation_reason(const issued& leaf, const trust_store& trust, unsigned long flags = X509_V_FLAG_CRL_CHECK) {
+    return verify_reason(leaf.certificate.get(), store_of(trust).get(), [&](X509_VERIFY_PARAM* parameters) {
+        REQUIRE(::X509_VERIFY_PARAM_set_flags(parameters, flags) == 1);
+    });
+}
+
+TEST_CASE("revocation lists alone are something, and trust nobody") {
+    const auto list = list_of(tests::revoke(first()));
+    CHECK(list);
+    CHECK(list.size() == 0);
+    CHECK(list.revocation_list_count() == 1);
+    CHECK_FALSE(trusts(list, first()));
+    CHECK(trust_store().revocation_list_count() == 0);
+    CHECK(trust_store::from_pem(first().certificate_pem()).revocation_list_count() == 0);
+
+    const auto both = trust_store::from_pem(first().certificate_pem()) + list;
+    CHECK(both.size() == 1);
+    CHECK(both.revocation_list_count() == 1);
+    CHECK(trusts(both, first()));
+    tls::detail::failure why;
+    CHECK(sk_X509_NAME_num(tls::detail::subject_names(both, why).get()) == 1);
+    CHECK(sk_X509_NAME_num(tls::detail::subject_names(list, why).get()) == 0);
+    CHECK_FALSE(why);
+}
+
+TEST_CASE("revocation lists are read from PEM, DER and files of either kind") {
+    const temporary_directory directory;
+    const auto one = tests::revoke(first());
+    const auto two = tests::revoke(second());
+    const auto count = [](const trust_store& trust) { return trust.revocation_list_count(); };
+    const std::string pem = "text\n" + first().certificate_pem() + one.pem() + first().key_pem() + two.pem();
+    auto bytes = one.der();
+    CHECK(count(trust_store::revocation_lists_from_der(bytes)) == 1);
+    const auto more = two.der();
+    bytes.insert(bytes.end(), more.begin(), more.end());
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+
+    CHECK(count(trust_store::revocation_lists_from_pem(pem)) == 2);
+    CHECK(trust_store::revocation_lists_from_pem(pem).size() == 0);
+    CHECK(count(trust_store::revocation_lists_from_der(bytes)) == 2);
+    CHECK(count(trust_store::revocation_lists_from_file(directory.write("pem", pem))) == 2);
+    CHECK(count(trust_store::revocation_lists_from_file(directory.write("0", "0 is no tag\n" + pem))) == 2);
+    CHECK(count(trust_store::revocation_lists_from_file(directory.write("der", text))) == 2);
+
+    std::error_code ec = make_error_code(errc::not_open);
+    const auto clean = [&](const trust_store& trust) {
+        CHECK_FALSE(ec);
+        CHECK(queue_is_empty());
+        CHECK(count(trust) == 2);
+        ec = make_error_code(errc::not_open);
+    };
+    clean(with_stale_errors([&] { return trust_store::revocation_lists_from_pem(pem, ec); }));
+    clean(with_stale_errors([&] { return trust_store::revocation_lists_from_der(bytes, ec); }));
+    clean(with_stale_errors([&] { return trust_store::revocation_lists_from_file(directory / "der", ec); }));
+}
+
+TEST_CASE("a list decides whether a certificate is revoked") {
+    const issued good = make_leaf({"a.test"}, &first());
+    const issued bad = make_leaf({"b.test"}, &first());
+    const auto authority = trust_store::from_pem(first().certificate_pem());
+    const auto with = [&](tests::revocation_options options) { return authority + list_of(tests::revoke(first(), options)); };
+
+    const auto current = with({.revoked = {&bad}});
+    CHECK(revocation_reason(good, current) == X509_V_OK);
+    CHECK(revocation_reason(bad, current) == X509_V_ERR_CERT_REVOKED);
+    CHECK(revocation_reason(bad, current, 0) == X509_V_OK);  // nobody asked
+    CHECK(revocation_reason(good, authority) == X509_V_ERR_UNABLE_TO_GET_CRL);
+    CHECK(revocation_reason(good, authority + list_of(tests::revoke(second()))) == X509_V_ERR_UNABLE_TO_GET_CRL);
+    CHECK(revocation_reason(good, with({.begins_in_days = -9, .ends_in_days = -2})) == X509_V_ERR_CRL_HAS_EXPIRED);
+    CHECK(revocation_reason(good, with({.begins_in_days = 2})) == X509_V_ERR_CRL_NOT_YET_VALID);
+    CHECK(revocation_reason(good, with({.signing_key = second().key.get()})) == X509_V_ERR_CRL_SIGNATURE_FAILURE);
+}
+
+TEST_CASE("copies share one store, whoever asks first, and a sum has its own") {
+    const auto one = trust_store::from_pem(first().certificate_pem());
+    const trust_store copy = one;
+    std::array<bssl::UniquePtr<X509_STORE>, 8> stores;
+    {
+        std::vector<std::thread> threads;
+        for (auto& mine : stores) {
+            threads.emplace_back([&mine, copy] {
+                tls::detail::failure why;
+                mine = tls::detail::certificate_store(copy, why);
+            });
+        }
+        for (auto& thread : threads) thread.join();
+    }
+    REQUIRE(stores[0]);
+    for (const auto& store : stores) CHECK(store.get() == stores[0].get());
+    CHECK(store_of(one).get() == stores[0].get());
+    CHECK(store_of(one + trust_store()).get() == stores[0].get());
+    CHECK(store_of(trust_store() + one).get() == stores[0].get());
+    CHECK(store_of(one + copy).get() == stores[0].get());
+    const auto sum = one + trust_store::from_pem(second().certificate_pem());
+    CHECK(store_of(sum).get() != stores[0].get());
+    CHECK(store_of(sum).get() == store_of(sum).get());
+    CHECK_FALSE(trusts(one, second()));
+    CHECK(store_of(trust_store()).get() != store_of(trust_store()).get());
+}
+
+TEST_CASE("trust has a digest that its contents decide, and nothing else") {
+    const auto digest_of = [](const trust_store& trust) {
+        tls::detail::failure why;
+        const auto digest = with_stale_errors([&] { return tls::detail::trust_digest(trust, why); });
+        CHECK_FALSE(why);
+        CHECK(queue_is_empty());
+        return digest;
+    };
+    const auto one = trust_store::from_pem(first().certificate_pem());
+    const auto two = trust_store::from_pem(second().certificate_pem());
+    CHECK(digest_of(trust_store()) == std::array<std::byte, 32>{});
+
+    // The same in every process: the hash of the certificates' hashes.
+    std::array<std::byte, 32> expected{};
+    const auto fingerprint = certificate(bssl::UpRef(first().certificate)).sha256();
+    REQUIRE(::EVP_Digest(fingerprint.data(), fingerprint.size(), reinterpret_cast<std::uint8_t*>(expected.data()), nullptr,
+                         ::EVP_sha256(), nullptr) == 1);
+    CHECK(digest_of(one) == expected);
+    CHECK(digest_of(one) == expected);
+
+    CHECK(digest_of(trust_store::from_der(der(first()))) == expected);
+    CHECK(digest_of(one + trust_store::from_der(der(first()))) == expected);
+    CHECK(digest_of(two) != expected);
+    CHECK(digest_of(one + two) == digest_of(two + one));
+    CHECK(digest_of(one + two) == digest_of(trust_store::from_pem(second().certificate_pem() + first().certificate_pem())));
+    CHECK(digest_of(one + two) != expected);
+
+    const auto list = tests::revoke(first());
+    CHECK(digest_of(one + list_of(list)) != expected);
+    CHECK(digest_of(one + list_of(list)) == digest_of(trust_store::revocation_lists_from_der(list.der()) + one));
+    const issued leaf = make_leaf({"a.test"}, &first());
+    CHECK(digest_of(one + list_of(tests::revoke(first(), {.revoked = {&leaf}}))) != digest_of(one + list_of(list)));
+    // What a trusted certificate is not trusted for is part of what is trusted.
+    const auto rejecting = trust_store::from_pem(trusted_certificate_pem(first(), true));
+    CHECK(digest_of(rejecting) != digest_of(trust_store::from_pem(trusted_certificate_pem(first(), false))));
+    CHECK(digest_of(rejecting) != expected);
 }
 
 }  // namespace

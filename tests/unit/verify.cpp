@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Which names are understood, and which certificates answer to them. Each row of the matching tables goes the way that a
-// handshake goes: parse_server_name, require_name, X509_verify_cert.
+// Which names are understood. Which certificates answer to them is for tests/identity to tell, by handshakes; here is only that it is
+// demanded.
 
 #include <tls/verify.hpp>
 
@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -188,129 +187,15 @@ TEST_CASE("F53 an address is understood octet by octet") {
     }
 }
 
-TEST_CASE("F53 an address matches the certificate's own octets and nothing else") {
-    const std::string v4 = octets("127.0.0.1");
-    const std::string v6 = octets("2001:db8::1");
-    const std::string mapped = octets("::ffff:127.0.0.1");
-    struct row {
-        std::string server;
-        std::vector<std::string> dns_names;
-        std::vector<std::string> addresses;
-        bool accepted;
-    };
-    for (const auto& [server, dns_names, addresses, accepted] : std::vector<row>{
-             {"127.0.0.1", {}, {v4}, true},
-             {"127.0.0.1", {"localhost"}, {octets("10.0.0.1"), v4}, true},
-             {"127.0.0.1", {}, {octets("127.0.0.2")}, false},
-             {"127.0.0.1", {}, {mapped}, false},
-             {"127.0.0.1", {"127.0.0.1"}, {}, false},  // an address as a DNS name
-             {"127.0.0.1", {"*.0.0.1"}, {}, false},    // never a wildcard
-             {"127.0.0.1", {"*"}, {}, false},
-             {"127.0.0.1", {}, {}, false},
-             {"127.0.0.1", {}, {"127.0.0.1"s}, false},              // its text in place of its octets
-             {"127.0.0.1", {}, {v4 + "\0"s}, false},                // five octets
-             {"127.0.0.1", {}, {v4 + "\xFF\xFF\xFF\xFF"s}, false},  // with a mask, as in name constraints
-             {"2001:db8::1", {}, {v6}, true},
-             {"2001:DB8:0::0:1", {}, {v6}, true},
-             {"2001:db8::2", {}, {v6}, false},
-             {"fe80::1%eth0", {}, {octets("fe80::1")}, true},
-             {"fe80::1%eth0", {}, {octets("fe80::2")}, false},
-             {"::ffff:127.0.0.1", {}, {mapped}, true},
-             {"::ffff:127.0.0.1", {}, {v4}, false},
-             {"::1", {"::1"}, {}, false},
-             {"::1", {}, {octets("::1")}, true},
-         }) {
-        CAPTURE(server, dns_names, addresses.size());
-        CHECK(reason(server, dns_names, addresses) == (accepted ? X509_V_OK : X509_V_ERR_IP_ADDRESS_MISMATCH));
-    }
-}
-
-TEST_CASE("F55 wildcards stand for one whole label, on the left") {
-    struct row {
-        std::string server;
-        std::string pattern;
-        bool accepted;
-    };
-    for (const auto& [server, pattern, accepted] : std::vector<row>{
-             {"example.test", "example.test", true},
-             {"EXAMPLE.test", "example.TEST", true},
-             {"example.test.", "example.test", true},
-             {"example.test", "example.test.", false},
-             {"example.test", "example.tes", false},
-             {"example.tes", "example.test", false},
-             {"xexample.test", "example.test", false},
-             {"a.example.test", "example.test", false},
-             {"a.example.test", ".example.test", false},
-             {"localhost", "localhost", true},
-             {"_a.example.test", "_a.example.test", true},
-             {"a.example.test", "*.example.test", true},
-             {"A.Example.Test", "*.example.test", true},
-             {"a.example.test.", "*.example.test", true},
-             {"a-b.example.test", "*.example.test", true},
-             {"123.example.test", "*.example.test", true},
-             {"xn--bcher-kva.example.test", "*.example.test", true},
-             {"a.xn--bcher-kva.test", "*.xn--bcher-kva.test", true},
-             {"a.b.c.d.test", "*.b.c.d.test", true},
-             {"a.co.uk", "*.co.uk", true},  // public suffixes are no concern of TLS
-             {"example.test", "*.example.test", false},
-             {"a.b.example.test", "*.example.test", false},
-             {"a.example.tes", "*.example.test", false},
-             {"a.xexample.test", "*.example.test", false},
-             {"test", "*", false},
-             {"a.test", "*", false},
-             {"a.test", "*.", false},
-             {"a.test", "*.*", false},
-             {"ab.example.test", "a*.example.test", false},
-             {"ba.example.test", "*a.example.test", false},
-             {"axb.example.test", "a*b.example.test", false},
-             {"a.example.test", "a*.example.test", false},
-             {"ab.example.test", "**.example.test", false},
-             {"xexample.test", "*example.test", false},
-             {"a.b.example.test", "*.*.example.test", false},
-             {"a.b.example.test", "a.*.example.test", false},
-             {"a.example.test", "a.example.*", false},
-             {"a.b.test", "a.*.test", false},
-             {"xn--a.example.test", "xn--*.example.test", false},
-             {"xn--bcher-kva.test", "xn--b*.test", false},
-             {"a.example.test", "*.example.test.", false},
-             {"a.example.test", "*..example.test", false},
-             {"a.example.test", " *.example.test", false},
-             {"a.example.test", "a.example.test b.test", false},
-             // BoringSSL is stricter than RFC 9525 here: it wants two labels behind a wildcard ...
-             {"a.test", "*.test", false},
-             {"example.com", "*.com", false},
-             {"a.localhost", "*.localhost", false},
-             // ... and no underscore in what it stands for, or behind it.
-             {"_a.example.test", "*.example.test", false},
-             {"x.a_b.test", "*.a_b.test", false},
-         }) {
-        CAPTURE(server, pattern);
-        CHECK(reason(server, {pattern}) == (accepted ? X509_V_OK : X509_V_ERR_HOSTNAME_MISMATCH));
-    }
-}
-
-TEST_CASE("F55 any of several names will do, and addresses do not help") {
-    CHECK(reason("b.test", {"a.test", "b.test", "c.test"}) == X509_V_OK);
-    CHECK(reason("d.test", {"a.test", "b.test", "c.test"}) == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("a.test", {}, {octets("127.0.0.1")}) == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("a.test", {}, {"a.test"s}) == X509_V_ERR_HOSTNAME_MISMATCH);
-}
-
-TEST_CASE("F54 a NUL in the certificate's name ends nothing") {
-    CHECK(reason("example.test", {"example.test\0.evil.test"s}) == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("example.test", {"example.test\0"s}) == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("example.test", {"\0example.test"s}) == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("a.example.test", {"*\0.example.test"s}) == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("example.test", {""s}) == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("example.test", {"other.test\0"s, "example.test"s}) == X509_V_OK);
-}
-
-TEST_CASE("F56 common name only is rejected") {
+TEST_CASE("what require_name demands, X509_verify_cert insists on") {
+    CHECK(reason("example.test", {"example.test"}) == X509_V_OK);
+    CHECK(reason("a.example.test.", {"*.example.test"}) == X509_V_OK);
+    CHECK(reason("example.test", {"other.test"}) == X509_V_ERR_HOSTNAME_MISMATCH);
+    CHECK(reason("ab.example.test", {"a*.example.test"}) == X509_V_ERR_HOSTNAME_MISMATCH);
     CHECK(reason("example.test", {}, {}, "example.test") == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("a.example.test", {}, {}, "*.example.test") == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("127.0.0.1", {}, {}, "127.0.0.1") == X509_V_ERR_IP_ADDRESS_MISMATCH);
-    CHECK(reason("example.test", {"other.test"}, {}, "example.test") == X509_V_ERR_HOSTNAME_MISMATCH);
-    CHECK(reason("example.test", {}, {octets("127.0.0.1")}, "example.test") == X509_V_ERR_HOSTNAME_MISMATCH);
+    CHECK(reason("127.0.0.1", {}, {octets("127.0.0.1")}) == X509_V_OK);
+    CHECK(reason("127.0.0.1", {"127.0.0.1"}, {octets("127.0.0.2")}) == X509_V_ERR_IP_ADDRESS_MISMATCH);
+    CHECK(reason("fe80::1%eth0", {}, {octets("fe80::1")}) == X509_V_OK);
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 // What an asynchronous stream owns: the loops of a stream that does not block (stream_core), and who waits for what.
 //
 // Three operations can be outstanding together, each in a slot of its own: a reader, a writer, and a closer that waits for the writer to
-// be done. They wait at three lanes, each of them one operation of the layer's: input, output, and the layer's own shutdown. A lane is
-// started by the first who needs it and wakes everybody who waits at it, each on his own executor. All of this happens on one strand;
+// be done. They wait at lanes, each of them one operation of the layer's: input, output, and the layer's own shutdown; or, where the user
+// has been asked something in the middle of a handshake, at one that is a timer which whoever answers cancels. A lane is started by the first who needs it and wakes everybody who waits at it, each on his own executor. All of this happens on one strand;
 // there is no lock.
 //
 // Who owns whom: a lane's handler, which Asio keeps, owns the operations that wait at it; so does a posted wake-up. The core only knows
@@ -14,6 +14,7 @@
 #ifndef TLS_STREAM_TLS_DETAIL_ASYNC_CORE_HPP
 #define TLS_STREAM_TLS_DETAIL_ASYNC_CORE_HPP
 
+#include <tls/detail/answer.hpp>
 #include <tls/detail/async_lane.hpp>
 #include <tls/detail/async_layer.hpp>
 #include <tls/detail/buffer_list.hpp>
@@ -22,6 +23,7 @@
 #include <tls/detail/new_connection.hpp>
 #include <tls/detail/stream_core.hpp>
 #include <tls/detail/wire.hpp>
+#include <tls/error.hpp>
 #include <tls/shutdown.hpp>
 #include <tls/socket.hpp>
 
@@ -54,6 +56,9 @@ public:
 
     async_core(Socket&& under, new_connection made)
         : executor_(under.get_executor()), stream(layer_type(std::forward<Socket>(under)), std::move(made)) {}
+    async_core(const async_core&) = delete;
+    async_core& operator=(const async_core&) = delete;
+    ~async_core() { forget_answer(); }
 
 private:
     // A socket keeps its executor even when it was moved from, as the stream's is in the end; of other layers it is kept here.
@@ -91,6 +96,23 @@ public:
         return pieces.single() ? stream.write_some(pieces.front(), ec) : stream.write(pieces.all(), ec);
     }
 
+    // The same for early data, a record for each buffer.
+    template <class Buffers>
+    std::size_t write_early(const Buffers& buffers, std::error_code& ec) {
+        std::size_t done = 0;
+        const auto end = Library::end(buffers);
+        for (auto next = Library::begin(buffers); !ec && next != end; ++next) {
+            const std::span<const std::byte> from = Library::bytes(*next);
+            if (from.empty()) continue;
+            std::error_code why;
+            const std::size_t n = stream.write_early(from, why);
+            done += n;
+            if (done == 0 || why != errc::early_data_unavailable) ec = why;  // else it is the server's limit
+            if (n < from.size()) break;
+        }
+        return done;
+    }
+
     // --- operations ---
 
     [[nodiscard]] bool occupied(async_slot which) const noexcept { return at(which) != nullptr; }
@@ -118,7 +140,8 @@ public:
             const bool waited = (here.waiting & bit(which)) != 0;
             here.waiting &= static_cast<std::uint8_t>(~bit(which));
             // Ciphertext that is under way goes on; nobody needs the rest.
-            const bool needless = waited && here.waiting == 0 && (is_native || lane == async_lane::input);
+            const bool drops = is_native || lane == async_lane::input || lane == async_lane::answer;
+            const bool needless = waited && here.waiting == 0 && drops;
             if (needless && completes && !dead_) cancel(lane);
         }
         if (which == async_slot::closer) closer_waits_for_ = 0;
@@ -147,6 +170,7 @@ public:
         if (needs.input) join(which, async_lane::input, executors);
         if (needs.output) join(which, async_lane::output, executors);
         if (needs.shutdown) join(which, async_lane::shutdown, executors);
+        if (needs.answer) join(which, async_lane::answer, executors);
         assert(operation.owners > 1);
     }
 
@@ -273,6 +297,7 @@ public:
     // The stream is destroyed: whatever is outstanding is aborted, and the layer is let go of.
     void die() noexcept {
         dead_ = true;
+        forget_answer();
         abort_operations();
         for (const async_lane lane : all_lanes) cancel(lane);
         if constexpr (!std::is_reference_v<Socket>) {
@@ -294,7 +319,7 @@ public:
 
 private:
     static constexpr std::array all_slots{async_slot::reader, async_slot::writer, async_slot::closer};
-    static constexpr std::array all_lanes{async_lane::input, async_lane::output, async_lane::shutdown};
+    static constexpr std::array all_lanes{async_lane::input, async_lane::output, async_lane::shutdown, async_lane::answer};
 
     static constexpr bool cancels_one_by_one = Library::has_cancellation_slots && !is_native;
     struct no_signal {};
@@ -351,6 +376,7 @@ private:
         using handler_type = std::conditional_t<cancels_one_by_one, cancellable_lane_handler<async_core, Executor>,
                                                 lane_handler<async_core, Executor>>;
         lanes_[index(which)].busy = true;
+        if (which == async_lane::answer) return start_answer(executors);
         handler_type handler(this->shared_from_this(), which, executors);
         if (which == async_lane::input) {
             layer().start_input(std::move(handler));
@@ -361,6 +387,27 @@ private:
         } else if constexpr (!is_native && async_tls_stream<next_type>) {
             layer().start_shutdown(std::move(handler), stream.closing_deadline());
         }
+    }
+
+    // Waits until the user has answered, which may be in any thread.
+    template <class Executor>
+    void start_answer(const operations_executor<async_core, Executor>& executors) {
+        if (answer_clock_ == nullptr) answer_clock_ = std::make_unique<timer>(executor());
+        answer_clock_->expires_at(never);
+        answer_clock_->async_wait(lane_handler<async_core, Executor>(this->shared_from_this(), async_lane::answer, executors));
+        forget_answer();
+        awaited_ = stream.tls.awaited();
+        const auto told = [here = this->weak_from_this(), layers = executor(), executors] {
+            Library::post(layers, executors.other(), [here] {
+                if (const auto core = here.lock()) core->cancel(async_lane::answer);
+            });
+        };
+        awaited_ != nullptr ? awaited_->on_answer(told) : told();
+    }
+
+    // Whoever answers tells nobody any more.
+    void forget_answer() noexcept {
+        if (const auto asked = std::exchange(awaited_, nullptr)) asked->on_answer(nullptr);
     }
 
     // What the layer has done. Each kind of layer has only some of these.
@@ -380,11 +427,17 @@ private:
         state& here = lanes_[index(which)];
         if (!here.busy || (here.cancelled && !dead_)) return;
         here.cancelled = true;
+        if (which == async_lane::answer) {
+            answer_clock_->cancel();
+            return;
+        }
         if constexpr (cancels_one_by_one) {
             Library::emit_cancellation(here.signal, dead_);
         } else {
             // There is no cancelling one alone, or for mere waiting it is not worth a slot's memory. The others begin anew.
-            for (state& other : lanes_) other.cancelled = other.busy;
+            for (const async_lane other : all_lanes) {
+                if (other != async_lane::answer) lanes_[index(other)].cancelled = lanes_[index(other)].busy;
+            }
             try {
                 cancel_layer(layer().next());
             } catch (...) {
@@ -410,8 +463,10 @@ private:
     }
 
     std::array<async_operation*, 3> operations_{};
-    std::array<state, 3> lanes_{};
+    std::array<state, 4> lanes_{};
     std::unique_ptr<std::array<timer, 3>> timers_;  // once an operation has a deadline to wait for
+    std::unique_ptr<timer> answer_clock_;           // once the user has been asked something
+    std::shared_ptr<pending_answer> awaited_;
     std::array<bool, 3> armed_{};
     std::uint64_t last_number_ = 0;
     std::uint8_t closer_waits_for_ = 0;

@@ -21,13 +21,14 @@ inline namespace v0 {
 namespace detail {
 
 enum class async_slot : unsigned char { reader, writer, closer };
-enum class async_lane : unsigned char { input, output, shutdown };
+enum class async_lane : unsigned char { input, output, shutdown, answer };
 
 // What an operation has to wait for.
 struct async_needs {
     bool input = false;
     bool output = false;
     bool shutdown = false;     // the layer's own
+    bool answer = false;       // the user's own
     bool reader_done = false;  // the operation that reads receives for it
     bool writer_done = false;
 };

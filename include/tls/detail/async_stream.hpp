@@ -70,9 +70,12 @@ public:
     // An empty stream: its members answer errc::not_open, and it has no executor.
     async_stream() noexcept = default;
     // A client for the server of that name, a DNS name or an IP address; SNI is sent for names only (RFC 6066 3). Does no I/O.
-    // Errors: errc::server_name_required, errc::invalid_server_name, errc::not_open (an empty context), as tls::error.
-    async_stream(Socket socket, const client_context& context, std::string_view server_name)
-        : async_stream(throwing([&](failure& why) { return make(why, std::forward<Socket>(socket), context, server_name); })) {}
+    // Errors: errc::server_name_required, errc::invalid_server_name, errc::not_open (an empty context), and those of
+    // connection_options, as tls::error.
+    async_stream(Socket socket, const client_context& context, std::string_view server_name,
+                 const connection_options& options = {})
+        : async_stream(
+              throwing([&](failure& why) { return make(why, std::forward<Socket>(socket), context, server_name, options); })) {}
     // A server.
     async_stream(Socket socket, const server_context& context)
         : async_stream(throwing([&](failure& why) { return make(why, std::forward<Socket>(socket), context); })) {}
@@ -150,6 +153,23 @@ public:
         return async_close(shutdown_options{}, std::forward<Token>(token));
     }
 
+    // Asks for new keys, as stream::update_keys; done when that is with the layer. void(error_code).
+    template <class Token = typename Library::template default_token<executor_type>>
+    auto async_update_keys(bool ask_peer, Token&& token = Token()) {
+        return start<Token, void(error_code)>(token, key_update_work<core>(ask_peer));
+    }
+
+    // Early data (RFC 8446 8), as stream::write_early and stream::read_early, in the place of a write and of a read. That there is no more
+    // to read is eof. void(error_code, std::size_t).
+    template <class ConstBuffers, class Token = typename Library::template default_token<executor_type>>
+    auto async_write_early(const ConstBuffers& buffers, Token&& token = Token()) {
+        return start<Token, void(error_code, std::size_t)>(token, write_work<core, ConstBuffers, data_kind::early>(buffers));
+    }
+    template <class MutableBuffers, class Token = typename Library::template default_token<executor_type>>
+    auto async_read_early(const MutableBuffers& buffers, Token&& token = Token()) {
+        return start<Token, void(error_code, std::size_t)>(token, read_work<core, MutableBuffers, data_kind::early>(buffers));
+    }
+
     // Bounds every operation that is started from here on, and every synchronous call, until it is said anew: one that is not done by then
     // ends with std::errc::timed_out, nothing is lost, and it may be started again. A write tells how many bytes are sealed.
     void expires_at(time_point when) {
@@ -168,27 +188,22 @@ public:
         checked("TLS handshake", [&](error_code& ec) { handshake(ec); });
     }
 
-    // As async_read_some.
+    // As async_read_some, async_read_early.
     template <class MutableBuffers>
     std::size_t read_some(const MutableBuffers& buffers, error_code& ec) {
-        std::size_t n = 0;
-        bool at_end = false;
-        waiting(ec, [&](std::error_code& why) {
-            const auto end = Library::end(buffers);
-            for (auto next = Library::begin(buffers); next != end; ++next) {
-                const auto into = Library::bytes(*next);
-                if (into.empty()) continue;
-                n = core_->stream.read_some(into, why);
-                at_end = n == 0 && !why;
-                return;
-            }
-        });
-        if (at_end) ec = Library::eof();
-        return n;
+        return read_first(buffers, ec, [this](auto into, std::error_code& why) { return core_->stream.read_some(into, why); });
     }
     template <class MutableBuffers>
     std::size_t read_some(const MutableBuffers& buffers) {
         return checked("TLS read", [&](error_code& ec) { return read_some(buffers, ec); });
+    }
+    template <class MutableBuffers>
+    std::size_t read_early(const MutableBuffers& buffers, error_code& ec) {
+        return read_first(buffers, ec, [this](auto into, std::error_code& why) { return core_->stream.read_early(into, why); });
+    }
+    template <class MutableBuffers>
+    std::size_t read_early(const MutableBuffers& buffers) {
+        return checked("TLS early read", [&](error_code& ec) { return read_early(buffers, ec); });
     }
 
     // As async_write_some.
@@ -204,6 +219,26 @@ public:
     template <class ConstBuffers>
     std::size_t write_some(const ConstBuffers& buffers) {
         return checked("TLS write", [&](error_code& ec) { return write_some(buffers, ec); });
+    }
+
+    // As async_write_early.
+    template <class ConstBuffers>
+    std::size_t write_early(const ConstBuffers& buffers, error_code& ec) {
+        std::size_t n = 0;
+        waiting(ec, [&](std::error_code& why) { n = core_->write_early(buffers, why); });
+        return n;
+    }
+    template <class ConstBuffers>
+    std::size_t write_early(const ConstBuffers& buffers) {
+        return checked("TLS early write", [&](error_code& ec) { return write_early(buffers, ec); });
+    }
+
+    // As async_update_keys.
+    void update_keys(bool ask_peer, error_code& ec) {
+        waiting(ec, [&](std::error_code& why) { core_->stream.update_keys(ask_peer, why); });
+    }
+    void update_keys(bool ask_peer) {
+        checked("TLS key update", [&](error_code& ec) { update_keys(ask_peer, ec); });
     }
 
     // As async_shutdown and async_close.
@@ -331,20 +366,38 @@ private:
         ec = Library::from_std(why);
     }
 
+    // Reads into the first buffer that has room. Nothing without an error is the end.
+    template <class MutableBuffers, class Read>
+    std::size_t read_first(const MutableBuffers& buffers, error_code& ec, Read read) {
+        std::size_t n = 0;
+        bool at_end = false;
+        waiting(ec, [&](std::error_code& why) {
+            const auto end = Library::end(buffers);
+            for (auto next = Library::begin(buffers); next != end; ++next) {
+                const auto into = Library::bytes(*next);
+                if (into.empty()) continue;
+                n = read(into, why);
+                at_end = n == 0 && !why;
+                return;
+            }
+        });
+        if (at_end) ec = Library::eof();
+        return n;
+    }
+
     // The throwing overload of a call.
     template <class Call>
     auto checked(const char* what, Call&& call) {
         error_code ec;
         if constexpr (std::is_void_v<decltype(call(ec))>) {
             call(ec);
-            if (ec) Library::raise(ec, what, details());
+            if (ec) Library::raise(ec, what, this->details());
         } else {
             const auto done = call(ec);
-            if (ec) Library::raise(ec, what, details(), done);
+            if (ec) Library::raise(ec, what, this->details(), done);
             return done;
         }
     }
-    [[nodiscard]] std::string details() const { return core_ ? core_->stream.tls.details() : std::string(); }
 
     std::shared_ptr<core> core_;
     std::shared_ptr<core> former_;

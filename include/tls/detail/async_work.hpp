@@ -43,6 +43,11 @@ public:
     static constexpr bool is_handshake = false;
 
     void begin(const Core& core) noexcept { deadline_ = core.stream.write_deadline(); }
+    // Of what may run the handshake.
+    [[nodiscard]] async_needs needs(const Core& core) const noexcept {
+        if (asks(core)) return {.output = core.has_output(), .answer = true};
+        return {.input = !core.stream.tls.established(), .output = core.has_output()};
+    }
     [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
     [[nodiscard]] bool is_late() const noexcept { return deadline_ != never && std::chrono::steady_clock::now() >= deadline_; }
     void stop(Core&, std::error_code why) noexcept { ec_ = why; }
@@ -51,6 +56,8 @@ public:
 
 protected:
     [[nodiscard]] static bool would_block(std::error_code ec) noexcept { return ec == std::errc::operation_would_block; }
+    // Did the last call stop because the user has been asked something?
+    [[nodiscard]] static bool asks(const Core& core) noexcept { return needs_answer(core.stream.wants()); }
     [[nodiscard]] static std::error_code already_started() noexcept { return library::to_std(library::already_started()); }
     // Of a write or a handshake.
     [[nodiscard]] static std::error_code writer_refusal(const Core& core) noexcept {
@@ -64,7 +71,10 @@ protected:
     std::error_code ec_;
 };
 
-template <class Core, class Buffers>
+// What is read or written: what a connection is for, or early data, which has names of its own.
+enum class data_kind : unsigned char { application, early };
+
+template <class Core, class Buffers, data_kind Kind = data_kind::application>
 class read_work : public async_work<Core> {
     using base = async_work<Core>;
 
@@ -90,11 +100,12 @@ public:
             while (!into.empty()) {
                 any_room = true;
                 std::error_code ec;
-                const std::size_t n = core.stream.read_some(into, ec);
+                const bool early = Kind == data_kind::early;
+                const std::size_t n = early ? core.stream.read_early(into, ec) : core.stream.read_some(into, ec);
                 if (n == 0) return stopped_by(ec);
                 bytes_ += n;
                 into = into.subspan(n);
-                if (bytes_ >= batch_plaintext || !core.stream.more_is_likely()) return true;
+                if (early || bytes_ >= batch_plaintext || !core.stream.more_is_likely()) return true;
             }
         }
         return bytes_ != 0 || !any_room;
@@ -102,6 +113,7 @@ public:
 
     [[nodiscard]] async_needs needs(const Core& core) const noexcept {
         const bool somebody_sends = core.occupied(async_slot::writer) || core.occupied(async_slot::closer);
+        if (base::asks(core)) return {.output = core.has_output() && !somebody_sends, .answer = true};
         return {.input = true, .output = core.has_output() && !somebody_sends};
     }
     // What a failed read has to say to the peer, an alert, goes out as far as that needs no waiting.
@@ -127,7 +139,7 @@ private:
     bool at_end_ = false;
 };
 
-template <class Core, class Buffers>
+template <class Core, class Buffers, data_kind Kind = data_kind::application>
 class write_work : public async_work<Core> {
     using base = async_work<Core>;
 
@@ -141,7 +153,8 @@ public:
     // Seals once, what makes up to four records; then it is done when all of that is with the layer.
     bool step(Core& core) {
         if (accepted_ == 0) {
-            accepted_ = core.write_some(buffers_, base::ec_);
+            if constexpr (Kind == data_kind::early) accepted_ = core.write_early(buffers_, base::ec_);
+            else accepted_ = core.write_some(buffers_, base::ec_);
             const bool blocked = base::would_block(base::ec_);
             if (blocked) base::ec_.clear();
             if (accepted_ == 0) return !blocked;
@@ -151,9 +164,6 @@ public:
         return base::ec_ || !core.has_output();
     }
 
-    [[nodiscard]] async_needs needs(const Core& core) const noexcept {
-        return {.input = !core.stream.tls.established(), .output = core.has_output()};
-    }
     // Sealed bytes cannot be taken back.
     [[nodiscard]] cancel_effect effect_of(const cancellation_effects& allowed) const noexcept {
         return mildest(allowed, accepted_ == 0);
@@ -186,14 +196,44 @@ public:
         base::ec_.clear();
         return false;
     }
-    [[nodiscard]] async_needs needs(const Core& core) const noexcept {
-        return {.input = !core.stream.tls.established(), .output = core.has_output()};
+    template <class Executor>
+    void leave(Core& core, const Executor& executor) const {
+        if (base::ec_) core.send_alone(executor);
+    }
+    [[nodiscard]] std::tuple<typename base::library_code> result() const { return {base::library::from_std(base::ec_)}; }
+};
+
+template <class Core>
+class key_update_work : public async_work<Core> {
+    using base = async_work<Core>;
+
+public:
+    static constexpr async_slot slot = async_slot::writer;
+
+    explicit key_update_work(bool ask_peer) noexcept : ask_peer_(ask_peer) {}
+
+    [[nodiscard]] std::error_code refusal(const Core& core) const noexcept { return base::writer_refusal(core); }
+    // Asked for once; then it is done when that is with the layer.
+    bool step(Core& core) {
+        if (sealed_) {
+            core.stream.flush(base::ec_);
+            return base::ec_ || !core.has_output();
+        }
+        core.stream.update_keys(ask_peer_, base::ec_);
+        if (!base::would_block(base::ec_)) return true;
+        base::ec_.clear();
+        sealed_ = core.stream.tls.established();
+        return false;
     }
     template <class Executor>
     void leave(Core& core, const Executor& executor) const {
         if (base::ec_) core.send_alone(executor);
     }
     [[nodiscard]] std::tuple<typename base::library_code> result() const { return {base::library::from_std(base::ec_)}; }
+
+private:
+    bool ask_peer_;
+    bool sealed_ = false;
 };
 
 // A shutdown of reading, of which the peer hears nothing; or what closing.hpp calls a goal.

@@ -6,6 +6,8 @@
 #ifndef TLS_STREAM_TLS_DETAIL_BUFFER_HPP
 #define TLS_STREAM_TLS_DETAIL_BUFFER_HPP
 
+#include <tls/detail/boringssl.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -20,17 +22,19 @@ namespace tls {
 inline namespace v0 {
 namespace detail {
 
-class byte_queue {
+// `Wiped`: its memory is wiped before it is given back.
+template <bool Wiped>
+class basic_byte_queue {
 public:
-    byte_queue() noexcept = default;
+    basic_byte_queue() noexcept = default;
     // Not while it is pinned.
-    byte_queue(byte_queue&& other) noexcept { swap(other); }
-    byte_queue& operator=(byte_queue&& other) noexcept {
-        byte_queue taken(std::move(other));
+    basic_byte_queue(basic_byte_queue&& other) noexcept { swap(other); }
+    basic_byte_queue& operator=(basic_byte_queue&& other) noexcept {
+        basic_byte_queue taken(std::move(other));
         swap(taken);
         return *this;
     }
-    ~byte_queue() = default;
+    ~basic_byte_queue() { wipe(); }
 
     [[nodiscard]] bool empty() const noexcept { return begin_ == end_; }
     [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
@@ -77,14 +81,21 @@ public:
     }
 
 private:
-    void swap(byte_queue& other) noexcept {
+    void swap(basic_byte_queue& other) noexcept {
         memory_.swap(other.memory_);
         std::swap(begin_, other.begin_);
         std::swap(end_, other.end_);
         std::swap(capacity_, other.capacity_);
     }
 
+    void wipe() noexcept {
+        if constexpr (Wiped) {
+            if (memory_ != nullptr) ::OPENSSL_cleanse(memory_.get(), capacity_);
+        }
+    }
+
     void replace(std::unique_ptr<std::byte[]> memory) noexcept {
+        wipe();
         memory_.swap(memory);
         if (pinned_ && kept_ == nullptr) kept_ = std::move(memory);
     }
@@ -113,6 +124,9 @@ private:
     position capacity_ = 0;
     bool pinned_ = false;
 };
+
+using byte_queue = basic_byte_queue<false>;
+using plaintext_queue = basic_byte_queue<true>;
 
 }  // namespace detail
 }  // namespace v0

@@ -42,6 +42,7 @@ public:
 
     // Whether calls may wait, as those of the synchronous members do; they wait as long as the layer's own calls do.
     void waits(bool on) noexcept { waits_ = on; }
+    [[nodiscard]] bool non_blocking() const noexcept { return !waits_; }
 
     // --- tls::socket, with deadlines that are looked at before each call ---
 

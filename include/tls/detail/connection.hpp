@@ -10,24 +10,36 @@
 #ifndef TLS_STREAM_TLS_DETAIL_CONNECTION_HPP
 #define TLS_STREAM_TLS_DETAIL_CONNECTION_HPP
 
+#include <tls/detail/answer.hpp>
 #include <tls/detail/boringssl.hpp>
 #include <tls/detail/buffer.hpp>
+#include <tls/detail/callback.hpp>
 #include <tls/detail/client_hello.hpp>
+#include <tls/detail/connection_state.hpp>
+#include <tls/detail/context_settings.hpp>
 #include <tls/detail/failure.hpp>
+#include <tls/detail/handshake_state.hpp>
+#include <tls/detail/peer_chain.hpp>
+#include <tls/detail/protocol_events.hpp>
 #include <tls/detail/queued_failure.hpp>
 #include <tls/detail/wire.hpp>
 #include <tls/error.hpp>
+#include <tls/observer.hpp>
 #include <tls/progress.hpp>
 #include <tls/protocol.hpp>
+#include <tls/session.hpp>
 #include <tls/shutdown.hpp>
+#include <tls/verification.hpp>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -39,12 +51,12 @@ inline namespace v0 {
 namespace detail {
 
 // Lives where it was made: BoringSSL keeps its address.
-class connection {
+class connection : public connection_state {
 public:
     // Takes over a configured SSL that has no BIO yet; `under` must outlive this. Check ssl() for null before use.
     template <class Wire>
-    connection(bssl::UniquePtr<SSL> ssl, role side, Wire& under, std::string server_name)
-        : ssl_(std::move(ssl)), wire_(&under), side_(side), server_name_(std::move(server_name)) {
+    connection(bssl::UniquePtr<SSL> ssl, role side, Wire& under, std::string server_name, std::uint16_t port = 0)
+        : connection_state(std::move(ssl), under, side, std::move(server_name), port) {
         auto bio = make_wire_bio(&under);
         if (ssl_ == nullptr || bio == nullptr) {
             ssl_ = nullptr;
@@ -54,6 +66,7 @@ public:
         ::SSL_set_bio(ssl_.get(), shared, shared);
         side_ == role::client ? ::SSL_set_connect_state(ssl_.get()) : ::SSL_set_accept_state(ssl_.get());
         ::SSL_set_shed_handshake_config(ssl_.get(), 1);
+        under.belongs_to(this);
         ::SSL_set_msg_callback(ssl_.get(), &connection::on_message);
         ::SSL_set_msg_callback_arg(ssl_.get(), this);
     }
@@ -62,83 +75,19 @@ public:
     template <class Wire>
     connection(connection&& from, Wire& under, bssl::UniquePtr<BIO> bio) noexcept : connection(std::move(from)) {
         wire_ = &under;
-        ::BIO_set_data(bio.get(), &under);
+        under.belongs_to(this);
+        ::BIO_set_data(bio.get(), static_cast<wire*>(&under));
         BIO* const shared = bio.release();
         ::SSL_set_bio(ssl_.get(), shared, shared);
-        if (!established_) ::SSL_set_msg_callback_arg(ssl_.get(), this);
+        ::SSL_set_msg_callback_arg(ssl_.get(), this);
     }
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
 
-    // --- what is known ---
-
-    [[nodiscard]] SSL* ssl() const noexcept { return ssl_.get(); }
-    [[nodiscard]] role side() const noexcept { return side_; }
-    [[nodiscard]] bool established() const noexcept { return established_; }
-    [[nodiscard]] stream_end read_end() const noexcept { return read_end_; }
-    [[nodiscard]] std::error_code read_failure() const noexcept { return read_failure_; }
-    [[nodiscard]] std::error_code write_failure() const noexcept { return write_failure_; }
-    // Why a write is refused before it is looked at, if it is.
-    [[nodiscard]] std::error_code write_refusal() const noexcept {
-        return write_shut_ ? make_error_code(errc::write_shut_down) : write_failure_;
-    }
-    // BoringSSL's account of the last failure.
-    [[nodiscard]] std::string details() const { return details_ != nullptr ? *details_ : std::string(); }
-    [[nodiscard]] const std::string& server_name() const noexcept { return server_name_; }
-    [[nodiscard]] const std::vector<std::uint16_t>& shared_ciphers() const noexcept { return shared_ciphers_; }
-    // Plaintext that was read while looking for an alert, and waits for whoever reads.
-    [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
-    // Would a read only ask the wire for more?
-    [[nodiscard]] bool needs_input() const noexcept {
-        return established_ && read_end_ == stream_end::open && !read_shut_ && held_.empty() &&
-               ::SSL_has_pending(ssl_.get()) == 0;
-    }
-    // Plaintext that a read gives without any input.
-    [[nodiscard]] std::size_t buffered() const noexcept {
-        return read_shut_ ? 0 : held_.size() + static_cast<std::size_t>(::SSL_pending(ssl_.get()));
-    }
-    // An alert of our own ended the connection: it should reach the peer before the transport goes.
-    [[nodiscard]] bool alert_sent() const noexcept { return alert_sent_; }
-    // close_notify is in the ciphertext / is with the transport, whole.
-    [[nodiscard]] bool close_notify_sealed() const noexcept { return close_notify_end_ != 0; }
-    [[nodiscard]] bool close_notify_sent() const noexcept {
-        return close_notify_sealed() && wire_->sent() >= close_notify_end_;
-    }
-    // Ciphertext waits for the transport.
-    [[nodiscard]] bool has_output() const noexcept { return !wire_->pending().empty(); }
-    // The transport takes nothing any more.
-    [[nodiscard]] bool transport_refuses() const noexcept { return static_cast<bool>(wire_->output_error()); }
-    // Writing has failed, and ciphertext from before close_notify never reached the transport.
-    [[nodiscard]] bool lost_output() const noexcept {
-        return write_failure_ && wire_->sent() < (close_notify_sealed() ? close_notify_begin_ : wire_->sealed());
-    }
-
     // --- what it does: each call makes as much progress as the wire's input allows ---
 
-    progress handshake() {
-        if (established_) return {};
-        if (read_failure_) return {.error = read_failure_};
-        wire_->begin_call();
-        const int result = ::SSL_do_handshake(ssl_.get());
-        if (result == 1) {
-            clear_error_queue();  // verification leaves its searches there
-            established_ = true;
-            ::SSL_set_msg_callback(ssl_.get(), nullptr);
-            wire_->wait_after_refusal(true);
-            settle_output();
-            // Our last flight is lost: the peer waits for it, and nothing will come.
-            if (write_failure_) end(is_reset(write_failure_) ? stream_end::reset : stream_end::failed, write_failure_);
-            return {.error = read_end_ != stream_end::open ? read_failure_ : write_failure_};
-        }
-        const progress stop = stopped(result);
-        // Nobody can answer any more: what the transport said is the reason, unless the peer sent an alert.
-        if (wire_->output_error() && read_end_ != stream_end::failed) {
-            read_failure_ = write_failure_ = wire_->output_error();
-            if (read_end_ == stream_end::open) read_end_ = is_reset(read_failure_) ? stream_end::reset : stream_end::failed;
-            return {.error = read_failure_};
-        }
-        return stop;
-    }
+    // A want other than input: the user has been asked something, see awaited().
+    progress handshake() { return go_on(false); }
 
     // Into a non-empty range: bytes; or 0 with nothing wanted and no error: close_notify, or reading was shut down by the caller.
     progress read(std::span<std::byte> into) {
@@ -149,7 +98,7 @@ public:
     // The same for who cannot wait for a `progress` to be made: returns the bytes, or what `otherwise` makes of anything else.
     template <class Otherwise>
     std::size_t read(std::span<std::byte> into, Otherwise&& otherwise) {
-        if (!established_ || read_end_ != stream_end::open || read_shut_ || !held_.empty() || into.empty()) {
+        if (!ready_ || read_end_ != stream_end::open || read_shut_ || !held_.empty() || into.empty()) {
             return otherwise(read_slowly(into));
         }
         const int result = read_call(into);
@@ -167,7 +116,7 @@ public:
                                              Otherwise&& otherwise) {
         if (from.empty()) return 0;
         if (write_shut_ || write_failure_) return otherwise(progress{.error = write_refusal()});
-        if (!established_) {
+        if (!ready_) {
             if (const progress step = handshake(); step.error || step.wants != want::nothing) return otherwise(step);
         }
         const std::size_t size = std::min(from.size(), batch_plaintext);
@@ -183,19 +132,127 @@ public:
     // before the handshake is complete, and never after a fatal alert (RFC 8446 6.2). One call of SSL_shutdown, never a second; said
     // again once a handshake is complete that was not, it is sealed then.
     progress close_notify() {
+        if (in_callback_) return {.error = errc::called_from_callback};
+        rethrow_kept();
         write_shut_ = true;
         if (!established_ || write_failure_ || close_notify_sealed()) return {};
         wire_->begin_call();
         close_notify_begin_ = wire_->sealed();
         const int result = ::SSL_shutdown(ssl_.get());
         if (result < 0) return stopped(result);
+        rethrow_kept();
         close_notify_end_ = wire_->sealed();
         settle_output();
         return {};
     }
 
-    // The stream is over, for a reason that TLS knows nothing of: an exception came out of the transport between BoringSSL's calls, or
-    // the caller gave it up. Nothing more is sent.
+    // Asks for new keys (RFC 8446 4.6.3), with the next record at the latest.
+    progress update_keys(bool ask_peer) {
+        if (write_shut_ || write_failure_) return {.error = write_refusal()};
+        if (!ready_) {
+            if (const progress step = handshake(); step.error || step.wants != want::nothing) return step;
+        }
+        wire_->begin_call();
+        const int request = ask_peer ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED;
+        if (::SSL_version(ssl_.get()) < TLS1_3_VERSION) return {.error = errc::not_supported};
+        if (::SSL_key_update(ssl_.get(), request) != 1) return stopped(-1);
+        const int result = ::SSL_write(ssl_.get(), "", 0);
+        if (result < 0) return stopped(result);
+        clear_error_queue();
+        settle_output();
+        return {.error = write_failure_};
+    }
+
+    // --- early data (RFC 8446 8) ---
+
+    // A client's: bytes for the first flight, as many as the server allows; at least 1, or errc::early_data_unavailable. A
+    // server's: bytes that go out before the client has proved that it is there.
+    progress write_early(std::span<const std::byte> from) {
+        if (from.empty()) return {};
+        if (write_shut_ || write_failure_) return {.error = write_refusal()};
+        if (const std::error_code refusal = handshake_refusal()) return {.error = refusal};
+        const without_input only_output(ssl_.get());
+        if (side_ == role::client && !began_ && !offer_early_data()) return {.error = errc::early_data_unavailable};
+        if (::SSL_in_early_data(ssl_.get()) == 0) return {.error = errc::early_data_unavailable};
+        wire_->begin_call(1);
+        // So that the limit is met between two records, and not in the middle of a call.
+        ::SSL_set_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE);
+        const std::size_t size = std::min(from.size(), record_plaintext_limit);
+        const int result = ::SSL_write(ssl_.get(), from.data(), static_cast<int>(size));
+        ::SSL_clear_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE);
+        if (result <= 0) {
+            const progress stop = stopped(result);
+            return {.error = stop.error ? stop.error : make_error_code(errc::early_data_unavailable)};
+        }
+        const auto taken = from.first(static_cast<std::size_t>(result));
+        if (side_ == role::client) early()->sent.append(taken);
+        settle_output();
+        return {.bytes = taken.size(), .error = write_failure_};
+    }
+
+    // A server's: what the client sent before the handshake was complete, and whoever is on the way may have sent again. 0 with
+    // nothing wanted and no error: there is no more.
+    progress read_early(std::span<std::byte> into) {
+        if (into.empty()) return {};
+        if (in_callback_) return {.error = errc::called_from_callback};
+        if (side_ == role::client) return {.error = errc::early_data_unavailable};
+        for (;;) {
+            if (has_early()) {
+                const std::size_t n = early()->received.take(into);
+                early_taken();
+                return {.bytes = n};
+            }
+            if (established_ || read_shut_) return {};
+            const progress step = go_on(true);
+            if (step.bytes == 0 && (step.error || step.wants != want::nothing)) return step;
+        }
+    }
+
+    // --- what BoringSSL's callbacks call ---
+
+    // The connection of an SSL; null if it is none of this library's.
+    [[nodiscard]] static connection* of(const SSL* ssl) noexcept {
+        BIO* const bio = ::SSL_get_wbio(ssl);
+        if (bio == nullptr || ::BIO_method_type(bio) != wire_bio_type()) return nullptr;
+        return static_cast<wire*>(::BIO_get_data(bio))->owner();
+    }
+
+    // Runs the user's code, in which the stream must not be called. `otherwise` if it throws; the exception comes out of the
+    // call that is being made, or if that has succeeded all the same, of the next one.
+    template <class Result, class Call>
+    Result call_user(Result otherwise, Call&& call) noexcept {
+        const bool was_ready = std::exchange(ready_, false);
+        const bool was_in_callback = std::exchange(in_callback_, true);
+        const running_callback running(*this);
+        Result result = wire_->exceptions.guard(std::move(otherwise), [&] {
+            const error_queue_guard queue;  // BoringSSL keeps nothing there when it calls
+            return std::forward<Call>(call)();
+        });
+        in_callback_ = was_in_callback;
+        ready_ = was_ready && !wire_->exceptions.any();
+        return result;
+    }
+
+    [[nodiscard]] handshake_state& state() {
+        auto& state = rare().handshake;
+        if (state == nullptr) state = std::make_unique<handshake_state>();
+        return *state;
+    }
+
+    // A session that a client may resume has come.
+    void received_session(bssl::UniquePtr<SSL_SESSION> given) noexcept {
+        const context_settings* const settings = settings_of(ssl_.get());
+        call_user(0, [&] {
+            session made(std::move(given), server_name_);
+            if (settings->sessions) session_cache(*settings->sessions).put(made, port_);
+            if (settings->keep_session) rare().last_session = made;
+            if (settings->on_session) settings->on_session(made);
+            return 0;
+        });
+    }
+
+    // The stream is over, for a reason that TLS knows nothing of: an exception came out of the transport between BoringSSL's
+    // calls, or the caller gave it up. Nothing more is sent.
     void fail(std::error_code why) noexcept {
         wire_->stop_output();
         end(stream_end::failed, why);
@@ -209,15 +266,21 @@ public:
     void shut_reading() noexcept {
         read_shut_ = true;
         held_.clear();
+        if (early() != nullptr) early()->received.clear();
     }
-    [[nodiscard]] bool reading_shut() const noexcept { return read_shut_; }
 
     // Looks for input and throws away what the peer sent, at most one record and at most `allowance` bytes of it (without limit
     // once reading is shut). 0 bytes and nothing wanted: the allowance does not suffice, or the peer's direction has ended.
     progress drain(std::size_t allowance) {
         if (read_shut_) allowance = std::numeric_limits<std::size_t>::max();
+        if (held() != 0) {
+            plaintext_queue& from = has_early() ? early()->received : held_;
+            const std::size_t n = std::min({from.size(), allowance, record_plaintext_limit});
+            from.consume(n);
+            if (&from != &held_) early_taken();
+            return {.bytes = n};
+        }
         std::array<std::byte, record_plaintext_limit> thrown_away;
-        if (!held_.empty()) return {.bytes = held_.take(std::span(thrown_away).first(std::min(allowance, thrown_away.size())))};
         if (read_end_ != stream_end::open) return {};
         wire_->begin_call();
         const int result = ::SSL_peek(ssl_.get(), thrown_away.data(), 1);
@@ -228,7 +291,9 @@ public:
         }
         const auto waiting = static_cast<std::size_t>(::SSL_pending(ssl_.get()));
         if (const auto n = std::min({waiting, allowance, thrown_away.size()}); n != 0) {
-            return read_record(std::span(thrown_away).first(n));
+            const progress step = read_record(std::span(thrown_away).first(n));
+            ::OPENSSL_cleanse(thrown_away.data(), n);
+            return step;
         }
         return {};
     }
@@ -261,6 +326,155 @@ private:
     // How much is read ahead in search of an alert.
     static constexpr std::size_t look_ahead_limit = std::size_t{1} << 20;
 
+    // Why the handshake does not go on, if it does not. Throws what a callback threw in a call that succeeded all the same.
+    [[nodiscard]] std::error_code handshake_refusal() {
+        if (in_callback_) return errc::called_from_callback;
+        rethrow_kept();
+        return established_ ? std::error_code() : read_failure_;
+    }
+
+    void rethrow_kept() {
+        if (!wire_->exceptions.any()) return;
+        clear_error_queue();
+        ready_ = established_;
+        fail(errc::exception_thrown);
+        wire_->exceptions.rethrow();
+    }
+
+    // `until_early`: stops when early data has come.
+    progress go_on(bool until_early) {
+        for (;;) {
+            if (established_ && ready_) return {};
+            if (const std::error_code refusal = handshake_refusal()) return {.error = refusal};
+            if (established_) return {};
+            began_ = true;
+            wire_->begin_call();
+            const int result = ::SSL_do_handshake(ssl_.get());
+            if (result != 1) {
+                if (rejects_early_data(result)) continue;
+                return handshake_stopped(result);
+            }
+            rethrow_kept();
+            if (::SSL_in_early_data(ssl_.get()) == 0) return complete();
+            // A client's first flight is out, and the server's is what comes next.
+            if (side_ == role::client) continue;
+            const progress step = receive_early();
+            if (step.bytes == 0 || (until_early && has_early())) return step;
+        }
+    }
+
+    [[gnu::noinline]] progress handshake_stopped(int result) {
+        const progress stop = stopped(result);
+        // Nobody can answer any more: what the transport said is the reason, unless the peer sent an alert.
+        if (wire_->output_error() && read_end_ != stream_end::failed) {
+            read_failure_ = write_failure_ = wire_->output_error();
+            if (read_end_ == stream_end::open) read_end_ = is_reset(read_failure_) ? stream_end::reset : stream_end::failed;
+            return {.error = read_failure_};
+        }
+        return stop;
+    }
+
+    progress complete() {
+        clear_error_queue();  // verification leaves its searches there
+        established_ = true;
+        ready_ = !has_early();
+        if (rare_ != nullptr) rare_->handshake.reset();
+        if (early() == nullptr && !last_session()) rare_.reset();
+        const context_settings* const settings = settings_of(ssl_.get());
+        if (settings == nullptr || !settings->observe) ::SSL_set_msg_callback(ssl_.get(), nullptr);
+        wire_->wait_after_refusal(true);
+        settle_output();
+        if (settings != nullptr && settings->require_alpn) require_alpn();
+        if (early() != nullptr && side_ == role::client && !write_failure_) settle_early_data();
+        // Our last flight is lost: the peer waits for it, and nothing will come.
+        if (write_failure_) end(is_reset(write_failure_) ? stream_end::reset : stream_end::failed, write_failure_);
+        return {.error = read_end_ != stream_end::open ? read_failure_ : write_failure_};
+    }
+
+    void require_alpn() {
+        const std::uint8_t* name = nullptr;
+        unsigned size = 0;
+        ::SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+        if (size != 0 || write_failure_) return;
+        wire_->begin_call();
+        ::SSL_send_fatal_alert(ssl_.get(), SSL_AD_NO_APPLICATION_PROTOCOL);
+        clear_error_queue();
+        alert_sent_ = true;
+        established_ = ready_ = false;
+        write_failure_ = errc::no_application_protocol;
+        end(stream_end::failed, write_failure_);
+    }
+
+    // Begins the handshake with a first flight that early data may follow; false: the session does not allow it.
+    [[nodiscard]] bool offer_early_data() {
+        const SSL_SESSION* const resumed = ::SSL_get_session(ssl_.get());
+        const context_settings* const settings = settings_of(ssl_.get());
+        if (settings == nullptr || !settings->early_data || resumed == nullptr) return false;
+        if (::SSL_SESSION_early_data_capable(resumed) == 0) return false;
+        rare().early = std::make_unique<early_data_state>();
+        ::SSL_set_early_data_enabled(ssl_.get(), 1);
+        began_ = true;
+        wire_->begin_call();
+        const int result = ::SSL_do_handshake(ssl_.get());
+        clear_error_queue();
+        rethrow_kept();
+        early()->was_offered = result == 1 && ::SSL_in_early_data(ssl_.get()) != 0;
+        return early()->was_offered;
+    }
+
+    // The server will have none of a client's early data: the handshake goes on as if it had not been sent.
+    [[nodiscard]] bool rejects_early_data(int result) {
+        if (early() == nullptr || ::SSL_get_error(ssl_.get(), result) != SSL_ERROR_EARLY_DATA_REJECTED) return false;
+        clear_error_queue();
+        ::SSL_reset_early_data_reject(ssl_.get());
+        early()->rejected = true;
+        return true;
+    }
+
+    // What the server has not accepted is sent once more, as the first that it gets after the handshake.
+    void settle_early_data() {
+        const bool accepted = !early()->rejected && ::SSL_early_data_accepted(ssl_.get()) != 0;
+        while (!accepted && !early()->sent.empty() && !write_failure_) {
+            const auto again = early()->sent.bytes().first(std::min(early()->sent.size(), batch_plaintext));
+            wire_->begin_call(records_in(again.size()));
+            const int result = ::SSL_write(ssl_.get(), again.data(), static_cast<int>(again.size()));
+            if (result <= 0) return static_cast<void>(stopped(result));
+            early()->resent += static_cast<std::size_t>(result);
+            early()->sent.consume(static_cast<std::size_t>(result));
+            settle_output();
+        }
+        early()->sent.clear();
+    }
+
+    // A server's. More than 0 bytes: some came, or the handshake is complete.
+    progress receive_early() {
+        std::array<std::byte, record_plaintext_limit> record;
+        wire_->begin_call();
+        // It would read on when the handshake is complete, and wait for a client that waits for us.
+        wire_->receive_until_complete(ssl_.get());
+        const int result = ::SSL_read(ssl_.get(), record.data(), static_cast<int>(record.size()));
+        wire_->receive_until_complete(nullptr);
+        rethrow_kept();
+        if (result <= 0) {
+            if (::SSL_in_init(ssl_.get()) != 0) return stopped(result);
+            clear_error_queue();  // an end that was found stays, and the next read finds it again
+            return {.bytes = 1};
+        }
+        const auto came = std::span(record).first(static_cast<std::size_t>(result));
+        if (::SSL_in_early_data(ssl_.get()) == 0) {
+            if (!read_shut_) held_.append(came);
+        } else if (!read_shut_) {
+            if (early() == nullptr) rare().early = std::make_unique<early_data_state>();
+            early()->received.append(came);
+        }
+        ::OPENSSL_cleanse(record.data(), came.size());
+        return {.bytes = came.size()};
+    }
+
+    [[nodiscard]] bool has_early() const noexcept { return early() != nullptr && !early()->received.empty(); }
+    // Reads go on as usual when all of it is fetched.
+    void early_taken() noexcept { ready_ = established_ && !has_early() && !wire_->exceptions.any(); }
+
     [[gnu::noinline]] void output_refused() {
         write_failure_ = wire_->output_error();
         if (established_ && is_reset(write_failure_)) look_ahead();
@@ -279,10 +493,14 @@ private:
     }
 
     progress read_slowly(std::span<std::byte> into) {
-        if (into.empty() || read_shut_) return {};
-        if (!established_ && held_.empty() && read_end_ == stream_end::open) {
+        if (into.empty()) return {};
+        if (in_callback_) return {.error = errc::called_from_callback};
+        if (read_shut_) return {};
+        if (!ready_ && held_.empty() && read_end_ == stream_end::open) {
             if (const progress step = handshake(); held_.empty() && (step.error || step.wants != want::nothing)) return step;
         }
+        // Replayable bytes come before these, and are to be asked for by their name.
+        if (has_early()) return {.error = errc::early_data_unread};
         if (!held_.empty()) return {.bytes = held_.take(into)};
         if (read_end_ != stream_end::open) return {.error = read_failure_};
         return read_record(into);
@@ -291,11 +509,7 @@ private:
     // A call of BoringSSL's did not go through: why? SSL_get_error comes first, before anything can touch the queue.
     [[gnu::noinline]] progress stopped(int result) {
         const int kind = ::SSL_get_error(ssl_.get(), result);
-        if (wire_->exceptions.any()) {
-            clear_error_queue();
-            fail(errc::exception_thrown);
-            wire_->exceptions.rethrow();
-        }
+        rethrow_kept();
         if (wire_->input() == input_state::ended || wire_->input_error() == errc::truncated) {
             clear_error_queue();
             // Linux reports a reset once, to whoever asks first; the next read sees an end.
@@ -310,6 +524,9 @@ private:
         } else if (kind == SSL_ERROR_WANT_READ) {
             clear_error_queue();
             return {.wants = want::input};
+        } else if (const want answer = asks_for(kind); answer != want::nothing) {
+            clear_error_queue();
+            return {.wants = answer};
         } else if (kind == SSL_ERROR_ZERO_RETURN) {
             clear_error_queue();
             if (established_) end(stream_end::close_notify, {});
@@ -325,12 +542,16 @@ private:
         queued_errors queued = take_error_queue();
         std::error_code code =
             queued.first != 0 ? code_from_packed(queued.first) : std::make_error_code(std::errc::protocol_error);
-        const long refused = ::SSL_get_verify_result(ssl_.get());
-        if (is_ssl_reason(queued.first, SSL_R_CERTIFICATE_VERIFY_FAILED) && refused != X509_V_OK) {
-            code = {static_cast<int>(refused), verify_category()};
-            queued.text += " (" + code.message() + ")";
+        if (is_ssl_reason(queued.first, SSL_R_CERTIFICATE_VERIFY_FAILED) && refused() != nullptr) {
+            code = refused()->reason;
+            queued.text += " (" + refused()->text + ")";
+        } else if (asked() != nullptr && asked()->failure) {
+            code = asked()->failure;
         }
-        details_ = std::make_unique<const std::string>(std::move(queued.text));
+        if (is_ssl_reason(queued.first, SSL_R_ECH_REJECTED)) {
+            rare().ech_retry_configs = stapled(ssl_.get(), &::SSL_get0_ech_retry_configs);
+        }
+        rare().details = std::move(queued.text);
         if (is_peer_alert(queued.first)) {
             wire_->stop_output();  // nothing more may be sent, not even what is pending
         } else {
@@ -354,32 +575,22 @@ private:
     static void on_message(int is_write, int, int content_type, const void* data, std::size_t size, SSL* ssl,
                            void* self) noexcept {
         auto& here = *static_cast<connection*>(self);
-        if (content_type != SSL3_RT_HANDSHAKE || (is_write != 0) != (here.side_ == role::client)) return;
-        try {
-            const std::span message(static_cast<const std::uint8_t*>(data), size);
-            if (is_client_hello(message)) here.shared_ciphers_ = usable_ciphers(message, ssl);
-        } catch (const std::bad_alloc&) {
-            here.shared_ciphers_.clear();  // information only; the handshake can do without
+        const std::span message(static_cast<const std::uint8_t*>(data), size);
+        const bool by_client = (is_write != 0) == (here.side_ == role::client);
+        if (content_type == SSL3_RT_HANDSHAKE && by_client && !here.established_) {
+            try {
+                if (is_client_hello(message)) here.shared_ciphers_ = usable_ciphers(message, ssl);
+            } catch (const std::bad_alloc&) {
+                here.shared_ciphers_.clear();  // information only; the handshake can do without
+            }
         }
+        const context_settings* const settings = settings_of(ssl);
+        if (settings == nullptr || !settings->observe) return;
+        here.call_user(0, [&] {
+            if (const auto event = describe_event(is_write != 0, content_type, message, ssl)) settings->observe(*event);
+            return 0;
+        });
     }
-
-    bssl::UniquePtr<SSL> ssl_;
-    wire* wire_;
-    role side_;
-    bool established_ = false;
-    bool read_shut_ = false;
-    bool write_shut_ = false;
-    bool alert_sent_ = false;
-    bool looking_ahead_ = false;
-    stream_end read_end_ = stream_end::open;
-    std::error_code read_failure_;   // what reads say once everything before it was delivered
-    std::error_code write_failure_;  // what writes say
-    std::uint64_t close_notify_begin_ = 0;
-    std::uint64_t close_notify_end_ = 0;
-    byte_queue held_;  // plaintext that was read while looking for an alert
-    std::vector<std::uint16_t> shared_ciphers_;
-    std::string server_name_;
-    std::unique_ptr<const std::string> details_;  // hardly any connection has some
 };
 
 }  // namespace detail

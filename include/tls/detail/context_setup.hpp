@@ -7,9 +7,18 @@
 #define TLS_STREAM_TLS_DETAIL_CONTEXT_SETUP_HPP
 
 #include <tls/credential.hpp>
+#include <tls/detail/algorithms_setup.hpp>
 #include <tls/detail/boringssl.hpp>
+#include <tls/detail/connection.hpp>
+#include <tls/detail/context_settings.hpp>
+#include <tls/detail/error_queue.hpp>
 #include <tls/detail/failure.hpp>
 #include <tls/detail/queued_failure.hpp>
+#include <tls/detail/server_setup.hpp>
+#include <tls/detail/serving.hpp>
+#include <tls/detail/signatures.hpp>
+#include <tls/detail/verification_setup.hpp>
+#include <tls/detail/verifying.hpp>
 #include <tls/error.hpp>
 #include <tls/options.hpp>
 #include <tls/protocol.hpp>
@@ -18,7 +27,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,26 +36,6 @@ namespace tls {
 inline namespace v0 {
 
 namespace detail {
-
-// What a connection needs to know of its context beyond what SSL_CTX tells; lives as long as the SSL_CTX.
-struct context_settings {
-    verify_mode verification = verify_mode::full;
-    std::vector<std::uint8_t> alpn;  // in ALPN's own form: each name behind its length
-};
-
-inline void free_context_settings(void*, void* settings, CRYPTO_EX_DATA*, int, long, void*) noexcept {
-    delete static_cast<context_settings*>(settings);
-}
-
-[[nodiscard]] inline int context_settings_index() noexcept {
-    static const int index = ::SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, &free_context_settings);
-    return index;
-}
-
-// The settings of a context that make_context made; null for any other.
-[[nodiscard]] inline const context_settings* settings_of(const SSL_CTX* ctx) noexcept {
-    return static_cast<const context_settings*>(::SSL_CTX_get_ex_data(ctx, context_settings_index()));
-}
 
 // RFC 7301 3.1: a name has 1 to 255 bytes, the list at most 65,535.
 [[nodiscard]] inline std::vector<std::uint8_t> alpn_wire_format(const std::vector<std::string>& names, failure& why) {
@@ -62,97 +52,102 @@ inline void free_context_settings(void*, void* settings, CRYPTO_EX_DATA*, int, l
     return list;
 }
 
-// The server's choice: the first of its own list that the client offers too.
-inline int select_alpn(SSL* ssl, const std::uint8_t** out, std::uint8_t* out_size, const std::uint8_t* offered,
-                       unsigned offered_size, void*) noexcept {
-    const auto& own = settings_of(::SSL_get_SSL_CTX(ssl))->alpn;
-    if (own.empty()) return SSL_TLSEXT_ERR_NOACK;
-    std::uint8_t* chosen = nullptr;
-    const int found =
-        ::SSL_select_next_proto(&chosen, out_size, own.data(), static_cast<unsigned>(own.size()), offered, offered_size);
-    if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
-    *out = chosen;
-    return SSL_TLSEXT_ERR_OK;
+inline void log_key(const SSL* ssl, const char* line) noexcept {
+    connection* const here = connection::of(ssl);
+    const context_settings* const settings = settings_of(ssl);
+    if (here == nullptr || settings == nullptr) return;
+    here->call_user(0, [&] { return settings->keys.write(line), 0; });
 }
 
-[[nodiscard]] inline bool is_known(protocol_version version) noexcept {
-    return version == protocol_version::tls1_2 || version == protocol_version::tls1_3;
-}
-
-inline void set_versions(SSL_CTX* ctx, protocol_version least, protocol_version most, failure& why) {
-    if (!is_known(least) || !is_known(most) || least > most) {
-        why = {errc::invalid_versions, "protocol versions", {}};
-    } else if (::SSL_CTX_set_min_proto_version(ctx, static_cast<std::uint16_t>(least)) == 0 ||
-               ::SSL_CTX_set_max_proto_version(ctx, static_cast<std::uint16_t>(most)) == 0) {
-        why = queued_failure(errc::invalid_versions, "protocol versions");
-    }
-}
-
-inline void set_groups(SSL_CTX* ctx, const std::string& groups, failure& why) {
-#if TLS_STREAM_HAS_GROUPS_LIST
-    const int done = ::SSL_CTX_set1_groups_list(ctx, groups.c_str());
-#else
-    const int done = ::SSL_CTX_set1_curves_list(ctx, groups.c_str());
-#endif
-    if (done == 0) why = queued_failure(errc::invalid_groups, "groups '" + groups + "'");
-}
-
-// What client and server have in common. A string with a NUL inside would be read only up to it, so it is refused.
+// What client and server have in common.
 template <class Options>
 void set_common(SSL_CTX* ctx, const Options& from, context_settings& settings, failure& why) {
     set_versions(ctx, from.min_version, from.max_version, why);
-    if (why) return;
-    if (!from.tls1_2_ciphers.empty()) {
-        if (from.tls1_2_ciphers.find('\0') != std::string::npos ||
-            ::SSL_CTX_set_strict_cipher_list(ctx, from.tls1_2_ciphers.c_str()) == 0) {
-            why = queued_failure(errc::invalid_ciphers, "TLS 1.2 ciphers '" + from.tls1_2_ciphers + "'");
-            return;
-        }
-    }
-    if (!from.groups.empty()) {
-        if (from.groups.find('\0') != std::string::npos) {
-            why = {errc::invalid_groups, "groups with a NUL", {}};
-        } else {
-            set_groups(ctx, from.groups, why);
-        }
-        if (why) return;
-    }
-    settings.alpn = alpn_wire_format(from.alpn, why);
+    if (!why) set_ciphers(ctx, from, why);
+    if (!why) set_groups(ctx, from, why);
+    if (!why) set_signatures(ctx, why);
+    if (!why) settings.alpn = alpn_wire_format(from.alpn, why);
+    settings.pins = from.pins;
+    settings.verify = from.verify;
+    settings.observe = from.observe;
+    settings.keys = from.keys;
+    if (from.keys) ::SSL_CTX_set_keylog_callback(ctx, &log_key);
 }
 
-inline void set_trust(SSL_CTX* ctx, const trust_store& trust, failure& why) {
-    auto store = certificate_store(trust, why);
-    if (!why) ::SSL_CTX_set_cert_store(ctx, store.release());
+// --- a client ---
+
+inline int keep_session(SSL* ssl, SSL_SESSION* given) noexcept {
+    bssl::UniquePtr<SSL_SESSION> fresh(given);  // 1 says that it is ours now
+    if (connection* const here = connection::of(ssl)) here->received_session(std::move(fresh));
+    return 1;
 }
 
 inline void set_role(SSL_CTX* ctx, const client_options& from, context_settings& settings, failure& why) {
     settings.verification = from.verification;
-    ::SSL_CTX_set_verify(ctx, from.verification == verify_mode::dangerously_none ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+    const bool verifies_chain = from.verification != verify_mode::dangerously_none;
     // Whose system store cannot be read must still be able to do without it.
-    if (from.verification != verify_mode::dangerously_none) set_trust(ctx, from.trust, why);
-    if (!why && from.identity) install(*from.identity, ctx, why);
-    if (why || settings.alpn.empty()) return;
+    if (verifies_chain) set_verification(ctx, from, why);
+    if (!why) set_policy_digest(from, static_cast<unsigned>(from.verification), verifies_chain, settings, why);
+    if (!why && from.identity) {
+        install(*from.identity, ctx, &keys_elsewhere, why);
+        if (const signer* const sign = signer_of(*from.identity)) settings.sign = *sign;
+    }
+    if (why) return;
+    if (verifies_chain || from.verify || from.pins) {
+        ::SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, &verify_peer);
+    } else {
+        ::SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, nullptr);
+    }
+
+    settings.require_alpn = from.require_alpn;
+    if (from.require_alpn && settings.alpn.empty()) why = {errc::invalid_alpn, "require_alpn without a protocol to offer", {}};
     // At most 65,535 bytes; older BoringSSL takes an unsigned, newer a size_t.
-    if (::SSL_CTX_set_alpn_protos(ctx, settings.alpn.data(), static_cast<unsigned>(settings.alpn.size())) != 0) {
+    if (!settings.alpn.empty() &&
+        ::SSL_CTX_set_alpn_protos(ctx, settings.alpn.data(), static_cast<unsigned>(settings.alpn.size())) != 0) {
         why = queued_failure(errc::invalid_alpn, "ALPN list");
     }
+
+    settings.sessions = from.sessions;
+    settings.on_session = from.on_session;
+    settings.keep_session = from.keep_session;
+    settings.early_data = from.early_data;
+    ::SSL_CTX_set_session_id_context(ctx, settings.policy.data(), settings.policy.size());
+    if (from.sessions || from.on_session || from.keep_session) {
+        ::SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        ::SSL_CTX_sess_set_new_cb(ctx, &keep_session);
+    }
+
+    if (from.request_ocsp) ::SSL_CTX_enable_ocsp_stapling(ctx);
+    if (from.request_scts) ::SSL_CTX_enable_signed_cert_timestamps(ctx);
+    settings.ech_grease = from.ech_grease;
 }
 
-inline void set_role(SSL_CTX* ctx, const server_options& from, context_settings&, failure& why) {
-    install(from.identity, ctx, why);
+// --- a server ---
+
+inline void set_role(SSL_CTX* ctx, const server_options& from, context_settings& settings, failure& why) {
+    set_identities(ctx, from, settings, why);
+    if (!why) set_tickets(ctx, from.tickets, settings, why);
     if (why) return;
+    settings.select_alpn = from.select_alpn;
     ::SSL_CTX_set_alpn_select_cb(ctx, &select_alpn, nullptr);
-    if (from.authentication == client_auth::none) return;
+    if (from.select_alpn && !from.alpn.empty()) {
+        why = {errc::invalid_alpn, "ALPN is given twice, as a list and as a callable", {}};
+        return;
+    }
+    ::SSL_CTX_set_early_data_enabled(ctx, from.early_data ? 1 : 0);
+    const bool verifies = from.authentication != client_auth::none;
+    set_policy_digest(from, static_cast<unsigned>(from.authentication), verifies, settings, why);
+    if (!why && from.ech) {
+        settings.ech = from.ech;
+        attach(*from.ech, ctx, why);
+    }
+    if (why || !verifies) return;
     const int must = from.authentication == client_auth::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
-    ::SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | must, nullptr);
-    set_trust(ctx, from.trust, why);
+    set_verification(ctx, from, why);
     if (why) return;
+    ::SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER | must, &verify_peer);
     auto names = subject_names(from.trust, why);
-    if (why) return;
-    ::SSL_CTX_set_client_CA_list(ctx, names.release());
-    // Without one BoringSSL refuses to resume a session whose client was verified.
-    constexpr std::string_view id = "tls-stream";
-    ::SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const std::uint8_t*>(id.data()), id.size());
+    if (!why) ::SSL_CTX_set_client_CA_list(ctx, names.release());
 }
 
 // An SSL_CTX made of the options; null and `why` if they do not hold together. Nothing half-made is ever returned.
@@ -160,20 +155,18 @@ template <class Options>
 [[nodiscard]] bssl::UniquePtr<SSL_CTX> make_context(const Options& from, failure& why) {
     const error_queue_guard queue;
     bssl::UniquePtr<SSL_CTX> ctx(::SSL_CTX_new(::TLS_method()));
-    auto settings = std::make_unique<context_settings>();
-    if (ctx == nullptr || context_settings_index() < 0) {
+    const bool there = ctx != nullptr && context_settings_index() >= 0;
+    auto owned = std::make_unique<context_settings>();
+    if (!there || ::SSL_CTX_set_ex_data(ctx.get(), context_settings_index(), owned.get()) == 0) {
         why = queued_failure(std::make_error_code(std::errc::not_enough_memory), "TLS context");
         return nullptr;
     }
-    set_common(ctx.get(), from, *settings, why);
-    if (!why) set_role(ctx.get(), from, *settings, why);
-    if (why) return nullptr;
-    if (::SSL_CTX_set_ex_data(ctx.get(), context_settings_index(), settings.get()) == 0) {
-        why = queued_failure(std::make_error_code(std::errc::not_enough_memory), "TLS context");
-        return nullptr;
-    }
-    [[maybe_unused]] const auto* const given_away = settings.release();  // the SSL_CTX frees it
-    return ctx;
+    context_settings& settings = *owned.release();  // the SSL_CTX frees it
+    settings.side = std::is_same_v<Options, client_options> ? role::client : role::server;
+    set_common(ctx.get(), from, settings, why);
+    if (!why) set_role(ctx.get(), from, settings, why);
+    if (!why) set_policy(ctx.get(), from.policy, why);
+    return why ? nullptr : std::move(ctx);
 }
 
 }  // namespace detail

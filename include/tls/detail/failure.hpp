@@ -55,11 +55,13 @@ auto call_or_throw(const char* what, Details&& details, Call&& call) {
         call(ec);
         if (ec) throw error(ec, what, details());
     } else {
-        const auto done = call(ec);
-        if constexpr (std::is_same_v<decltype(call(ec)), shutdown_result>) {
+        auto done = call(ec);
+        if constexpr (std::is_same_v<decltype(done), shutdown_result>) {
             if (ec) throw error(ec, what, details(), 0, done);
+        } else if constexpr (std::is_convertible_v<decltype(done), std::size_t>) {
+            if (ec) throw error(ec, what, details(), done);
         } else {
-            if (ec) throw error(ec, what, details(), static_cast<std::size_t>(done));
+            if (ec) throw error(ec, what, details());
         }
         return done;
     }

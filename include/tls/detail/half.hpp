@@ -6,6 +6,7 @@
 #ifndef TLS_STREAM_TLS_DETAIL_HALF_HPP
 #define TLS_STREAM_TLS_DETAIL_HALF_HPP
 
+#include <tls/bytes.hpp>
 #include <tls/certificate.hpp>
 #include <tls/closing.hpp>
 #include <tls/detail/boringssl.hpp>
@@ -17,8 +18,10 @@
 #include <tls/detail/halves_core.hpp>
 #include <tls/error.hpp>
 #include <tls/protocol.hpp>
+#include <tls/session.hpp>
 #include <tls/shutdown.hpp>
 #include <tls/socket.hpp>
+#include <tls/verification.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -98,9 +101,33 @@ public:
     [[nodiscard]] std::string_view server_name() const { return look().server_name(); }
     [[nodiscard]] std::optional<certificate> peer_certificate() const { return look().peer_certificate(); }
     [[nodiscard]] std::vector<certificate> peer_chain() const { return look().peer_chain(); }
+    [[nodiscard]] std::vector<certificate> verified_chain() const { return look().verified_chain(); }
+    [[nodiscard]] std::optional<tls::verify_failure> verify_failure() const { return look().verify_failure(); }
+    [[nodiscard]] std::string details() const { return look().details(); }
+    [[nodiscard]] std::vector<std::byte> ocsp_response() const { return look().ocsp_response(); }
+    [[nodiscard]] std::vector<std::byte> sct_list() const { return look().sct_list(); }
+    [[nodiscard]] bool session_reused() const { return look().session_reused(); }
+    [[nodiscard]] tls::session session() const { return look().session(); }
+    [[nodiscard]] bool early_data_accepted() const { return look().early_data_accepted(); }
+    [[nodiscard]] std::size_t early_data_resent() const { return look().early_data_resent(); }
+    [[nodiscard]] bool ech_accepted() const { return look().ech_accepted(); }
+    [[nodiscard]] std::vector<std::byte> ech_retry_configs() const { return look().ech_retry_configs(); }
+    [[nodiscard]] std::vector<std::byte> export_keying_material(std::string_view label, std::optional<const_bytes> context,
+                                                                std::size_t length, std::error_code& ec) const {
+        return look().export_keying_material(label, context, length, ec);
+    }
+    [[nodiscard]] std::vector<std::byte> export_keying_material(std::string_view label, std::optional<const_bytes> context,
+                                                                std::size_t length) const {
+        return look().export_keying_material(label, context, length);
+    }
+    [[nodiscard]] std::vector<std::byte> channel_binding(channel_binding_type type, std::error_code& ec) const {
+        return look().channel_binding(type, ec);
+    }
+    [[nodiscard]] std::vector<std::byte> channel_binding(channel_binding_type type) const {
+        return look().channel_binding(type);
+    }
 
-    // Runs `use(SSL*)` while no other thread is in BoringSSL, and gives what it returns: for what this library does not cover, such as
-    // SSL_key_update. It must not wait, nor call the halves; see stream::native_handle for what belongs to the library. The pointer is
+    // Runs `use(SSL*)` while no other thread is in BoringSSL, and gives what it returns: for what this library does not cover. It must not wait, nor call the halves; see stream::native_handle for what belongs to the library. The pointer is
     // null in an empty half.
     template <class Use>
     decltype(auto) with_native_handle(Use&& use) {
@@ -139,7 +166,7 @@ private:
     class locked_info : public connection_info<locked_info> {
     public:
         explicit locked_info(core_type* core) : core_(core) {
-            if (core_ != nullptr) held_ = core_->shared.enter();
+            if (core_ != nullptr) held_ = core_->enter();
         }
         [[nodiscard]] const connection* tls() const noexcept { return core_ != nullptr ? &core_->tls : nullptr; }
 
@@ -148,11 +175,6 @@ private:
         typename core_type::lock held_;
     };
     [[nodiscard]] locked_info look() const { return locked_info(core_.get()); }
-
-    [[nodiscard]] std::string details() const {
-        const locked_info here = look();
-        return here.tls() != nullptr ? here.tls()->details() : std::string();
-    }
 };
 
 }  // namespace detail

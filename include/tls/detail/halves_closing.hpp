@@ -37,12 +37,13 @@ class halves_closing {
     using time_point = typename core_type::time_point;
 
 public:
-    halves_closing(core_type& core, closing::goal goal) : core_(core), held_(core.shared.enter()), goal_(goal) {}
+    halves_closing(core_type& core, closing::goal goal) : core_(core), held_(core.enter()), goal_(goal) {}
 
     // ec: why our own part failed; operation_canceled, the other half let go of the socket meanwhile.
     shutdown_result run(const shutdown_options& options, time_point deadline, std::error_code& ec) {
         clear_error_queue();
         ec.clear();
+        if (!held_) return ec = errc::called_from_callback, steps().result();
         while (core_.in_close) shared().wait(held_, never);  // of the other half's, which has limits
         if (shared().is_gone()) {
             if (goal_ != closing::goal::close) ec = errc::not_open;

@@ -9,6 +9,7 @@
 #define TLS_STREAM_TLS_DETAIL_HALVES_CORE_HPP
 
 #include <tls/closing.hpp>
+#include <tls/detail/answer.hpp>
 #include <tls/detail/boringssl.hpp>
 #include <tls/detail/buffer.hpp>
 #include <tls/detail/connection.hpp>
@@ -25,6 +26,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <system_error>
 #include <type_traits>
@@ -57,6 +59,9 @@ public:
     closing steps;
     bool in_read = false;   // a call that reads is being made
     bool in_close = false;  // a shutdown or close is being made
+
+    // The lock; none if this is called by the user's own code in the middle of a call, whose thread has it.
+    [[nodiscard]] lock enter() { return running_callback::is_of(tls) ? lock() : shared.enter(); }
 
     // True between construction and the end of a call; made and ended with the lock held.
     class during {
@@ -127,6 +132,16 @@ public:
         });
     }
 
+    void update_keys(bool ask_peer, time_point deadline, std::error_code& ec) {
+        lock held = begin(ec);
+        if (ec) return;
+        failing_by_exception([&] {
+            if (!ready_to_write(held, deadline, ec)) return;
+            ec = tls.update_keys(ask_peer).error;
+            if (!ec) flushed(held, deadline, ec);
+        });
+    }
+
     bool flush(time_point deadline, std::error_code& ec) {
         lock held = begin(ec);
         if (ec) return false;
@@ -148,13 +163,13 @@ public:
     // Runs `use` with the SSL while no other thread is in BoringSSL.
     template <class Use>
     decltype(auto) with_ssl(Use&& use) {
-        const lock held = shared.enter();
+        const lock held = enter();
         const error_queue_guard queue;
         return std::forward<Use>(use)(tls.ssl());
     }
 
     void abort() noexcept {
-        lock held = shared.enter();
+        lock held = enter();
         shared.abort(held);
     }
 
@@ -245,10 +260,11 @@ private:
 
     // Every call begins here: what others left on BoringSSL's error queue must not be taken for this call's.
     [[nodiscard]] lock begin(std::error_code& ec) {
-        lock held = shared.enter();
+        lock held = enter();
         clear_error_queue();
         ec.clear();
-        if (shared.is_gone()) ec = errc::not_open;
+        if (!held) ec = errc::called_from_callback;
+        else if (shared.is_gone()) ec = errc::not_open;
         return held;
     }
 
@@ -279,8 +295,32 @@ private:
             }
             if (!flushed(held, deadline, ec)) return !tls.transport_refuses() ? false : handshake_refused(held, ec);
             if (step.wants == want::input && !await_input(held, deadline, ec)) return false;
+            if (needs_answer(step.wants) && !await_answer(held, deadline, ec)) return false;
         }
         return true;
+    }
+
+    // The user has been asked something, and has answered; else ec says why not.
+    bool await_answer(lock& held, time_point deadline, std::error_code& ec) {
+        const std::shared_ptr<pending_answer> asked = tls.awaited();
+        if (asked == nullptr) return true;
+        if (waits_for_answer_) return await_change(held, deadline, ec);  // the other half tells
+        waits_for_answer_ = true;
+        bool told = false;
+        held.unlock();
+        asked->on_answer([&] {
+            const lock in_turn = shared.enter();
+            told = true;
+            shared.changed();
+        });
+        held.lock();
+        while (!told && await_change(held, deadline, ec)) continue;
+        held.unlock();
+        asked->on_answer(nullptr);
+        held.lock();
+        waits_for_answer_ = false;
+        shared.changed();
+        return !ec;
     }
 
     // Our flight is not taken: the peer may have said why before it went.
@@ -325,6 +365,8 @@ private:
     [[nodiscard]] static constexpr time_point without_waiting() noexcept {
         return deadline_socket<socket_type> ? time_point::min() : never;
     }
+
+    bool waits_for_answer_ = false;  // one of the halves does
 };
 
 }  // namespace detail

@@ -39,6 +39,7 @@ public:
 
     // Whether calls may wait, as those of the synchronous members do. Otherwise they would block.
     void waits(bool on) noexcept { waits_ = on; }
+    [[nodiscard]] bool non_blocking() const noexcept { return !waits_ || next_.non_blocking(); }
 
     // --- tls::socket, and what makes it a better one ---
 

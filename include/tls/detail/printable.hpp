@@ -14,6 +14,14 @@ namespace tls {
 inline namespace v0 {
 namespace detail {
 
+// Domain names compare without regard to case, of ASCII's letters alone (RFC 4343).
+[[nodiscard]] constexpr char lower_case(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+[[nodiscard]] inline std::string lower_case(std::string_view text) {
+    std::string lowered(text);
+    for (char& c : lowered) c = lower_case(c);
+    return lowered;
+}
+
 // Appends one byte as \XX, hexadecimal.
 inline void append_escaped(std::string& text, unsigned char byte) {
     constexpr std::string_view digits = "0123456789ABCDEF";

@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <type_traits>
@@ -149,7 +150,8 @@ public:
     // Ends directions of the transport beside whoever is in the socket, so that he comes out. What the socket says to that is of no
     // interest.
     void interrupt(lock& held, shutdown_mode mode) noexcept {
-        const outside_lock without(held, *this);
+        std::optional<outside_lock> without;
+        if (held) without.emplace(held, *this);  // else it is a callback's, and the call that it is in has the lock
         try {
             std::error_code ignored;
             socket.shutdown(mode, ignored);

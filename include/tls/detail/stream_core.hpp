@@ -41,8 +41,9 @@ public:
     stream_core(Socket&& under, new_connection made)
         : socket(std::forward<Socket>(under)),
           wire(socket),
-          tls(std::move(made.ssl), made.side, wire, std::move(made.server_name)) {}
-    // Goes on with a connection that was over another wire. `bio` is make_wire_bio<direct_wire<socket_type>>'s, `received` the bytes that the
+          tls(std::move(made.ssl), made.side, wire, std::move(made.server_name), made.port) {}
+    // Goes on with a connection that was over another wire. `bio` is make_wire_bio<direct_wire<socket_type>>'s, `received` the
+    // bytes that the
     // other wire had received; the deadlines are the socket's.
     stream_core(Socket& under, connection&& from, detail::wire& other, closing state, bssl::UniquePtr<BIO> bio,
                 std::unique_ptr<std::byte[]> received, std::size_t size, time_point read, time_point write) noexcept
@@ -86,9 +87,13 @@ public:
     [[nodiscard]] time_point write_deadline() const noexcept { return write_deadline_; }
 
     void handshake(std::error_code& ec) {
-        if (!begin(ec)) return;
+        if (!begin_alone(ec)) return;
         failing_by_exception([&] {
-            finish_read(with_output([&] { return tls.handshake(); }), ec);
+            progress step;
+            do step = with_output([&] { return tls.handshake(); });
+            while (needs_answer(step.wants) && await_answer(step.wants, ec));
+            if (needs_answer(step.wants)) return;
+            finish_read(step, ec);
             // A flight that is still here would keep the peer waiting while the caller believes that all is said.
             if (!ec) flushed(ec);
         });
@@ -96,14 +101,19 @@ public:
 
     std::size_t read_some(std::span<std::byte> into, std::error_code& ec) {
         if (!begin(ec) || into.empty()) return without_open(into.empty(), ec);
-        if (wire.pending().empty()) return tls.read(into, [&](const progress& other) { return finish_read(other, ec); });
-        return failing_by_exception([&] { return finish_read(with_output([&] { return tls.read(into); }), ec); });
+        const auto otherwise = [&](const progress& other) {
+            return finish_step(other, ec, [&] { return read_some(into, ec); });
+        };
+        if (wire.pending().empty()) return tls.read(into, otherwise);
+        if (called_back(ec)) return 0;
+        return failing_by_exception([&] { return otherwise(with_output([&] { return tls.read(into); })); });
     }
 
     std::size_t write_some(std::span<const std::byte> from, std::error_code& ec) {
         if (!begin(ec) || from.empty()) return without_open(from.empty(), ec);
         if (!wire.pending().empty() && !ready_to_write(ec)) return 0;
-        const std::size_t done = tls.write(from, 0, [&](const progress& other) { return finish_read(other, ec); });
+        const std::size_t done = tls.write(
+            from, 0, [&](const progress& other) { return finish_step(other, ec, [&] { return write_some(from, ec); }); });
         return wire.pending().empty() ? done : finish_write({.bytes = done}, ec);
     }
 
@@ -117,7 +127,7 @@ public:
     // Full records, however the bytes are cut into pieces.
     std::size_t write(std::span<const std::span<const std::byte>> pieces, std::error_code& ec) {
         gather records(pieces);
-        if (!begin(ec) || records.left() == 0) return without_open(records.left() == 0, ec);
+        if (!begin_alone(ec) || records.left() == 0) return without_open(records.left() == 0, ec);
         return failing_by_exception([&] {
             std::size_t done = 0;
             if (!ready_to_write(ec)) return done;
@@ -127,6 +137,10 @@ public:
                 if (wire.output_blocked() && enough && !flushed(ec)) break;
                 const auto next = records.next();
                 const progress step = tls.write(next, records_in(records.left()) - records_in(next.size()));
+                if (needs_answer(step.wants)) {
+                    if (await_answer(step.wants, ec)) continue;
+                    break;
+                }
                 // Records that wait for the ones behind them are not sent yet, and not stuck either.
                 const bool last = step.bytes == records.left() || step.bytes == 0;
                 done += last || wire.output_blocked() ? finish_write(step, ec) : step.bytes;
@@ -136,8 +150,41 @@ public:
         });
     }
 
+    // Not gathered: each call makes a record at most.
+    std::size_t write_early(std::span<const std::byte> from, std::error_code& ec) {
+        if (!begin_alone(ec) || from.empty()) return without_open(from.empty(), ec);
+        if (!wire.pending().empty() && !ready_to_write(ec)) return 0;
+        return failing_by_exception([&] {
+            std::size_t done = 0;
+            do {
+                const progress step = tls.write_early(from.subspan(done));
+                if (step.bytes == 0 && done != 0 && step.error == errc::early_data_unavailable) break;  // its limit
+                done += finish_write(step, ec);
+            } while (!ec && done < from.size() && wire.pending().empty());
+            return done;
+        });
+    }
+
+    std::size_t read_early(std::span<std::byte> into, std::error_code& ec) {
+        if (!begin_alone(ec) || into.empty()) return without_open(into.empty(), ec);
+        const auto again = [&] { return read_early(into, ec); };
+        return failing_by_exception([&] { return finish_step(with_output([&] { return tls.read_early(into); }), ec, again); });
+    }
+
+    void update_keys(bool ask_peer, std::error_code& ec) {
+        if (!begin_alone(ec)) return;
+        failing_by_exception([&] {
+            progress step;
+            do step = with_output([&] { return tls.update_keys(ask_peer); });
+            while (needs_answer(step.wants) && await_answer(step.wants, ec));
+            if (needs_answer(step.wants)) return;
+            finish_read(step, ec);
+            if (!ec) flushed(ec);
+        });
+    }
+
     bool flush(std::error_code& ec) {
-        if (!begin(ec)) return false;
+        if (!begin_alone(ec)) return false;
         return failing_by_exception([&] {
             const bool done = flushed(ec) && !ec && flushed_below(ec);
             if (ec == std::errc::operation_would_block) ec.clear();
@@ -167,7 +214,7 @@ public:
     [[nodiscard]] bool more_is_likely() const noexcept { return wire.header_is_ahead() || input_buffered(); }
 
     shutdown_result shut_reading(std::error_code& ec) {
-        if (!begin(ec)) return closing_.result();
+        if (!begin_alone(ec)) return closing_.result();
         tls.shut_reading();
         send_without_waiting();
         shutdown_result result = closing_.result();
@@ -178,7 +225,7 @@ public:
     // Carries out the steps of a close. ec: operation_would_block, call again; or why our own part failed.
     shutdown_result close_by_steps(closing::goal goal, const shutdown_options& options, std::error_code& ec) {
         if (closed_ && goal == closing::goal::close) return ec.clear(), closing_.result();
-        if (!begin(ec)) return closing_.result();
+        if (!begin_alone(ec)) return closing_.result();
         return failing_by_exception([&] {
             const restore_deadlines restore(*this);
             closing_.begin(goal, options, now(socket), std::min(read_deadline_, write_deadline_));
@@ -233,6 +280,14 @@ private:
         if (closed_) ec = errc::not_open;
         return !closed_;
     }
+    // Is this call made by the user's own code in the middle of another? Then it would send what that one has not finished. Where
+    // BoringSSL is called first the connection sees to it.
+    bool called_back(std::error_code& ec) const noexcept {
+        if (tls.in_callback()) ec = errc::called_from_callback;
+        return tls.in_callback();
+    }
+    // For all calls but reading and writing.
+    bool begin_alone(std::error_code& ec) { return begin(ec) && !called_back(ec); }
 
     // The answer to a call that needs no connection: an empty range is no error even in a closed stream.
     std::size_t without_open(bool nothing_to_do, std::error_code& ec) {
@@ -292,7 +347,7 @@ private:
             tls.settle_output();
             if (wire.pending().empty()) break;
             const progress step = receive();
-            if (step.wants == want::nothing) return step;
+            if (step.wants == want::nothing || needs_answer(step.wants)) return step;
             std::error_code ec;
             if (wait_for_either(limit, ec)) continue;
             if (ec && ec != std::errc::timed_out) return {.error = ec};
@@ -304,7 +359,35 @@ private:
         return receive();
     }
 
+    // The user has been asked something. True: it has been answered, and the call is to be made again; else ec says why not.
+    // Who does not block is not kept here either.
+    bool await_answer(want what, std::error_code& ec) {
+        wants_ = what;
+        const std::shared_ptr<pending_answer> asked = tls.awaited();
+        const time_point limit = std::min(read_deadline_, write_deadline_);
+        bool answered = asked == nullptr;
+        ec = std::make_error_code(std::errc::operation_would_block);
+        if (!answered && !never_blocks(socket)) {
+            // What the socket's clock says is left is what there is on the real one.
+            const time_point present = now(socket);
+            const auto left = std::max(limit, present) - present;
+            answered = asked->wait_until(limit == never ? never : saturating_sum(std::chrono::steady_clock::now(), left));
+            ec = std::make_error_code(std::errc::timed_out);
+        }
+        if (!answered) return false;
+        wants_ = want::nothing;
+        ec.clear();
+        return true;
+    }
+
     // --- endings of calls ---
+
+    // `again` makes the call once more.
+    template <class Again>
+    std::size_t finish_step(const progress& step, std::error_code& ec, const Again& again) {
+        if (!needs_answer(step.wants)) return finish_read(step, ec);
+        return await_answer(step.wants, ec) ? again() : 0;
+    }
 
     std::size_t finish_read(const progress& step, std::error_code& ec) {
         clear_error_queue();  // not every way to here has led through BoringSSL
@@ -359,6 +442,7 @@ private:
     }
 
     bool ready_to_write(std::error_code& ec) {
+        if (called_back(ec)) return false;
         clear_error_queue();
         ec = tls.write_refusal();
         return !ec && failing_by_exception([&] { return flushed(ec); }) && !ec;

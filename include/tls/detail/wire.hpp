@@ -43,6 +43,8 @@ inline constexpr std::size_t batch_plaintext = records_per_batch * record_plaint
 // Why a wire gave BoringSSL nothing when it was last asked for input.
 enum class input_state : unsigned char { flowing, blocked, ended, failed };
 
+class connection;
+
 class wire {
 public:
     wire(const wire&) = delete;
@@ -57,6 +59,10 @@ public:
     //     void send(std::span<const std::byte> records);                  // takes a whole record, or a whole flight of them
 
     // --- what the connection and the faces ask ---
+
+    // Whose wire this is: how BoringSSL's callbacks, which are told the SSL only, find the connection.
+    [[nodiscard]] connection* owner() const noexcept { return owner_; }
+    void belongs_to(connection* owner) noexcept { owner_ = owner; }
 
     [[nodiscard]] input_state input() const noexcept { return input_; }
     [[nodiscard]] std::error_code input_error() const noexcept { return input_error_; }
@@ -77,6 +83,13 @@ public:
     // Is input worth waiting for once the transport has refused output? Not in a handshake, where the peer waits for us, and not while
     // something is looked for.
     void wait_after_refusal(bool on) noexcept { waits_after_refusal_ = on; }
+    // Asks the transport for nothing once this handshake is complete, for a call that would wait for more than its end; null: always.
+    void receive_until_complete(const SSL* handshake) noexcept { until_complete_ = handshake; }
+    [[nodiscard]] bool may_receive() noexcept {
+        if (until_complete_ == nullptr || ::SSL_in_init(until_complete_) != 0) return true;
+        input_ = input_state::blocked;
+        return false;
+    }
     // Sends nothing more, not even what is pending.
     void stop_output() noexcept {
         stopped_ = true;
@@ -107,6 +120,8 @@ protected:
     ~wire() = default;
 
     byte_queue pending_;
+    connection* owner_ = nullptr;
+    const SSL* until_complete_ = nullptr;
     std::uint64_t sealed_ = 0;
     std::uint64_t sent_ = 0;
     std::size_t expected_records_ = 0;
@@ -179,12 +194,13 @@ private:
 
 // --- the BIO ---
 
-// One set of callbacks for each type of wire, so that its members are called directly. `size` is never 0: BIO_read and BIO_write see to
-// that. The retry flag is looked at only when a read gives nothing, so it is set then.
+// What BIO_get_data gives is a `wire*`. One set of callbacks for each type of wire, so that its members are called directly.
+// `size` is never 0: BIO_read and BIO_write see to that. The retry flag is looked at only when a read gives nothing, so it is
+// set then.
 
 template <class Wire>
 int wire_bio_receive(BIO* bio, Wire& under, std::span<std::byte> into) noexcept {
-    const auto n = under.exceptions.guard(std::size_t{0}, [&] { return under.receive(into); });
+    const auto n = under.may_receive() ? under.exceptions.guard(std::size_t{0}, [&] { return under.receive(into); }) : 0;
     if (n != 0) return static_cast<int>(n);
     ::BIO_clear_retry_flags(bio);
     if (under.input() == input_state::blocked) ::BIO_set_retry_read(bio);
@@ -193,7 +209,7 @@ int wire_bio_receive(BIO* bio, Wire& under, std::span<std::byte> into) noexcept 
 
 template <class Wire>
 int wire_bio_read(BIO* bio, char* into, int size) noexcept {
-    auto& under = *static_cast<Wire*>(::BIO_get_data(bio));
+    auto& under = *static_cast<Wire*>(static_cast<wire*>(::BIO_get_data(bio)));
     const auto room = std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size)));
     const std::size_t n = under.take_received(room);
     return n != 0 ? static_cast<int>(n) : wire_bio_receive(bio, under, room);
@@ -201,7 +217,7 @@ int wire_bio_read(BIO* bio, char* into, int size) noexcept {
 
 template <class Wire>
 int wire_bio_write(BIO* bio, const char* from, int size) noexcept {
-    auto& under = *static_cast<Wire*>(::BIO_get_data(bio));
+    auto& under = *static_cast<Wire*>(static_cast<wire*>(::BIO_get_data(bio)));
     return under.exceptions.guard(-1, [&] {
         under.send(std::as_bytes(std::span(from, static_cast<std::size_t>(size))));
         return size;
@@ -210,11 +226,17 @@ int wire_bio_write(BIO* bio, const char* from, int size) noexcept {
 
 inline long wire_bio_ctrl(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
+// What BIO_method_type says of every wire's BIO.
+[[nodiscard]] inline int wire_bio_type() noexcept {
+    static const int type = ::BIO_get_new_index();
+    return type;
+}
+
 // A BIO over `under`, or over what BIO_set_data names later, which must outlive it; null when memory ran out.
 template <class Wire>
 [[nodiscard]] bssl::UniquePtr<BIO> make_wire_bio(Wire* under = nullptr) {
     static const BIO_METHOD* const method = [] {
-        BIO_METHOD* const made = ::BIO_meth_new(::BIO_get_new_index(), "tls-stream wire");
+        BIO_METHOD* const made = ::BIO_meth_new(wire_bio_type(), "tls-stream wire");
         if (made == nullptr) return made;
         ::BIO_meth_set_read(made, &wire_bio_read<Wire>);
         ::BIO_meth_set_write(made, &wire_bio_write<Wire>);
@@ -223,7 +245,7 @@ template <class Wire>
     }();
     bssl::UniquePtr<BIO> bio(method != nullptr ? ::BIO_new(method) : nullptr);
     if (bio == nullptr) return nullptr;
-    ::BIO_set_data(bio.get(), under);
+    ::BIO_set_data(bio.get(), static_cast<wire*>(under));
     ::BIO_set_init(bio.get(), 1);
     return bio;
 }
