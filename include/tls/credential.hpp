@@ -296,6 +296,7 @@ void install(const credential& identity, Target* to, const SSL_PRIVATE_KEY_METHO
         return;
     }
     std::vector<CRYPTO_BUFFER*> chain;
+    chain.reserve(material->encoded.size());
     for (const auto& one : material->encoded) chain.push_back(one.get());
     if (!set_chain_and_key(to, chain, material->key.get(), material->key ? nullptr : elsewhere)) {
         why = given_chain().wrong("cannot be used for TLS");

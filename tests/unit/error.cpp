@@ -40,8 +40,9 @@ TEST_CASE("error: every errc has words of its own, and none is success", "[error
         CHECK(code.message().find("unknown") == std::string::npos);
     }
     CHECK(std::error_code(0, tls::stream_category()).message() == "unknown error 0");
-    CHECK(std::error_code(static_cast<int>(errc::early_data_unavailable) + 1, tls::stream_category()).message().find("unknown") ==
-          0);
+    CHECK(
+        std::error_code(static_cast<int>(errc::early_data_unavailable) + 1, tls::stream_category()).message().find("unknown") ==
+        0);
     CHECK(static_cast<int>(errc::truncated) == 1);
 }
 

@@ -98,7 +98,9 @@ public:
         settle([&] { answer_ = std::move(given); });
     }
     // Only once it has been answered.
-    [[nodiscard]] const Answer& answer() const noexcept { return *answer_; }
+    [[nodiscard]] const Answer& answer() const noexcept {
+        return *answer_;  // NOLINT(bugprone-unchecked-optional-access): that is the precondition
+    }
 
 private:
     std::optional<Answer> answer_;

@@ -95,7 +95,8 @@ inline void set_identities(SSL_CTX* ctx, const server_options& from, context_set
 
 inline int use_tickets(SSL* ssl, std::uint8_t* name, std::uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* mac,
                        int seal) noexcept {
-    return use_ticket_key(*settings_of(ssl)->tickets, name, iv, cipher, mac, seal != 0);
+    const auto& keys = settings_of(ssl)->tickets;
+    return keys ? use_ticket_key(*keys, name, iv, cipher, mac, seal != 0) : -1;
 }
 
 inline void set_tickets(SSL_CTX* ctx, const ticket_options& from, context_settings& settings, failure& why) {
