@@ -111,7 +111,7 @@ private:
     // It asks the system about a few files; a server with much to do does it now and then, in a thread of its own.
     void reload() {
         try {
-            if (contexts_.check()) say("the certificates are new");
+            if (contexts_.refresh()) say("the certificates are new");
         } catch (const std::exception& failed) {
             say(std::string("the old certificates stay: ") + failed.what());  // half of them may be there; it is tried again
         }

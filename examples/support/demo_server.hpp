@@ -39,8 +39,8 @@ struct server_view {
 class demo_server {
 public:
     // Listens on loopback, on a port that the system chooses.
-    explicit demo_server(tls::server_context context)
-        : context_(std::move(context)), listener_("127.0.0.1", 0), thread_([this] { run(); }) {}
+    explicit demo_server(tls::server_options options)
+        : context_(observed(std::move(options))), listener_("127.0.0.1", 0), thread_([this] { run(); }) {}
     demo_server(const demo_server&) = delete;
     demo_server& operator=(const demo_server&) = delete;
     ~demo_server() {
@@ -60,6 +60,11 @@ public:
     [[nodiscard]] const wire_log& log() const noexcept { return log_; }
 
 private:
+    tls::server_options observed(tls::server_options options) {
+        options.observe = log_.observer();
+        return options;
+    }
+
     void run() {
         try {
             serve();
@@ -75,10 +80,14 @@ private:
         stream.handshake(ec);
         shared_ciphers_.set_value(stream.shared_ciphers());
         if (ec) throw tls::error(ec, "handshake");
-        log_.watch(stream.native_handle());
+        log_.handshake_done();
 
         std::vector<std::byte> buffer(std::size_t{64} << 10);
-        while (const std::size_t n = stream.read_some(buffer)) stream.write(std::span(buffer).first(n));
+        while (const std::size_t n = stream.read_some(buffer)) {
+            log_.data(flow::received, n);
+            log_.data(flow::sent, n);
+            stream.write(std::span(buffer).first(n));
+        }
         view_.closed = stream.close();
     }
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "report.hpp"
+#include "wire_log.hpp"
 
 namespace demo {
 
@@ -26,13 +28,15 @@ inline constexpr std::size_t megabyte = std::size_t{1} << 20;
 // Sends a megabyte to a server that sends back what it gets. In pieces: two ends that both only write would wait for each other
 // once the buffers between them are full.
 template <class Socket>
-void echo_megabyte(tls::stream<Socket>& stream) {
+void echo_megabyte(tls::stream<Socket>& stream, wire_log& log) {
     std::vector<unsigned char> there(megabyte / 16), back(there.size());
     unsigned value = 1;
     for (std::size_t done = 0; done < megabyte; done += there.size()) {
         for (unsigned char& byte : there) byte = static_cast<unsigned char>((value = value * 1664525 + 1013904223) >> 24);
+        log.data(flow::sent, there.size());
         stream.write(there);
         if (stream.read(back) != back.size()) throw std::runtime_error("the server ended before everything had come back");
+        log.data(flow::received, back.size());
         if (there != back) throw std::runtime_error("the server sent back something else: it is no echo server");
     }
     field("sent", grouped(megabyte) + " bytes");
@@ -42,14 +46,21 @@ void echo_megabyte(tls::stream<Socket>& stream) {
 // Asks for a web server's first page, and takes up to a megabyte of answer.
 // However the answer ends, the connection is then closed, so that is told and is no error.
 template <class Socket>
-void ask_for_page(tls::stream<Socket>& stream, const std::string& host) {
+void ask_for_page(tls::stream<Socket>& stream, wire_log& log, const std::string& host) {
     const std::string request = "GET / HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n";
     std::error_code ec;
+    log.data(flow::sent, request.size());
     field("sent", grouped(stream.write(request, ec)) + " bytes: GET / HTTP/1.1");
 
     std::string answer(megabyte, '\0');
-    if (!ec) answer.resize(stream.read(answer, ec));
-    else answer.clear();
+    std::size_t size = 0;
+    while (!ec && size < answer.size()) {
+        const std::size_t n = stream.read_some(std::span(answer).subspan(size), ec);
+        if (n == 0) break;
+        log.data(flow::received, n);
+        size += n;
+    }
+    answer.resize(size);
     field("received", grouped(answer.size()) + " bytes");
     if (!answer.empty()) {
         std::string line = answer.substr(0, std::min(answer.find_first_of("\r\n"), std::size_t{60}));

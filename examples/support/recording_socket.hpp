@@ -22,8 +22,8 @@
 
 namespace demo {
 
-// What is sent gets the time when its system call began, what is received the time when its call had returned: so between two ends
-// in one process nothing seems to arrive before it was sent. The log must outlive the socket.
+// A FIN that is sent gets the time when its system call began, one that is received the time when its call had returned: so between two
+// ends in one process nothing seems to arrive before it was sent. The log must outlive the socket.
 class recording_socket {
 public:
     recording_socket(tls::tcp_socket socket, wire_log& log) noexcept : socket_(std::move(socket)), log_(&log) {}
@@ -54,16 +54,13 @@ public:
     std::size_t read_some(std::span<const std::span<std::byte>> into, std::error_code& ec) {
         const std::size_t n = socket_.read_some(into, ec);
         const time_point returned = now();
-        note(flow::received, into, n, returned);
         if (n == 0 && !ec) log_->ended(flow::received, "FIN", returned);
         if (ec == std::errc::connection_reset) log_->ended(flow::received, "RST", returned);
         return n;
     }
     std::size_t write_some(std::span<const std::span<const std::byte>> from, std::error_code& ec) {
-        const time_point began = now();
-        const std::size_t n = socket_.write_some(from, ec);
-        note(flow::sent, from, n, began);
-        return n;
+        log_->sending(now());
+        return socket_.write_some(from, ec);
     }
     void read_expires_at(time_point when) noexcept {
         read_deadline_ = when;
@@ -78,16 +75,6 @@ public:
 
 private:
     static time_point now() noexcept { return std::chrono::steady_clock::now(); }
-
-    // The first `n` bytes of the ranges have passed.
-    template <class Byte>
-    void note(flow way, std::span<const std::span<Byte>> ranges, std::size_t n, time_point when) {
-        for (const std::span<Byte> range : ranges) {
-            const std::size_t here = std::min(n, range.size());
-            log_->passed(way, range.first(here), when);
-            n -= here;
-        }
-    }
 
     // A stream asks for the end of both directions once the peer's close_notify is in, and reads no further: TLS has ended. The
     // FIN behind it matters to this log alone, so it is waited for here, a moment.

@@ -18,6 +18,7 @@
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -26,10 +27,17 @@
 
 namespace demo {
 
-inline void heading(std::string_view text) { std::cout << '\n' << text << '\n' << std::string(text.size(), '-') << '\n'; }
+// Where the report goes: to standard output, unless it is told otherwise.
+[[nodiscard]] inline std::ostream*& output_stream() {
+    static std::ostream* to = &std::cout;
+    return to;
+}
+[[nodiscard]] inline std::ostream& output() { return *output_stream(); }
+
+inline void heading(std::string_view text) { output() << '\n' << text << '\n' << std::string(text.size(), '-') << '\n'; }
 
 inline void field(std::string_view name, std::string_view value) {
-    std::cout << "  " << std::left << std::setw(16) << name << value << '\n';
+    output() << "  " << std::left << std::setw(16) << name << value << '\n';
 }
 
 // 1048576 as "1,048,576".
@@ -69,7 +77,7 @@ inline void print_ciphers(const std::vector<tls::cipher_info>& offered, const tl
              << "   " << std::left << std::setw(10) << client << std::setw(10) << server << use;
         std::string text = line.str();
         text.erase(text.find_last_not_of(' ') + 1);
-        std::cout << text << '\n';
+        output() << text << '\n';
     };
     row("name", "protocol", "bits", "client", "server", "");
     for (const tls::cipher_info& cipher : offered) {
@@ -77,7 +85,16 @@ inline void print_ciphers(const std::vector<tls::cipher_info>& offered, const tl
         row(cipher.name, cipher.protocol, std::to_string(cipher.bits), "offered", allowed ? "shared" : "",
             cipher == used ? "in use" : "");
     }
-    if (!shared) std::cout << "  (which of them the server allows too is not known: its own list never crosses the wire)\n";
+    if (!shared) output() << "  (which of them the server allows too is not known: its own list never crosses the wire)\n";
+}
+
+// SHA-256 of the certificate, in hexadecimal.
+[[nodiscard]] inline std::string fingerprint(const tls::certificate& certificate) {
+    std::ostringstream text;
+    for (const std::byte octet : certificate.sha256()) {
+        text << std::hex << std::setw(2) << std::setfill('0') << std::to_integer<int>(octet);
+    }
+    return text.str();
 }
 
 inline void print_certificate(const tls::certificate& certificate) {
@@ -87,21 +104,17 @@ inline void print_certificate(const tls::certificate& certificate) {
     if (const auto addresses = certificate.ip_addresses(); !addresses.empty()) field("IP addresses", joined(addresses));
     field("valid", date(certificate.not_before()) + "  to  " + date(certificate.not_after()));
     field("serial number", certificate.serial());
-    std::ostringstream fingerprint;
-    for (const std::byte octet : certificate.sha256()) {
-        fingerprint << std::hex << std::setw(2) << std::setfill('0') << std::to_integer<int>(octet);
-    }
-    field("SHA-256", fingerprint.str());
+    field("SHA-256", fingerprint(certificate));
 }
 
 // Results side by side, a column each under its title.
 inline void print_results(const std::vector<std::pair<std::string, tls::shutdown_result>>& results) {
     const auto row = [&](std::string_view name, auto value) {
-        std::cout << "  " << std::left << std::setw(22) << name;
+        output() << "  " << std::left << std::setw(22) << name;
         for (std::size_t i = 0; i < results.size(); ++i) {
-            std::cout << std::setw(i + 1 < results.size() ? 26 : 0) << value(results[i]);
+            output() << std::setw(i + 1 < results.size() ? 26 : 0) << value(results[i]);
         }
-        std::cout << '\n';
+        output() << '\n';
     };
     const auto yes = [](bool is_so) { return std::string(is_so ? "yes" : "no"); };
     row("", [](const auto& column) { return column.first; });

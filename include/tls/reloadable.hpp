@@ -106,7 +106,7 @@ private:
 };
 
 // A context that is made anew when its files have changed. Whoever serves asks get() for each connection; somebody calls
-// check() now and then. Any thread may call any member at any time.
+// refresh() now and then. Any thread may call any member at any time.
 //
 //     tls::context_reloader<tls::server_context> contexts(
 //         [] { return tls::server_context({.identity = tls::credential::from_files("cert.pem", "key.pem")}); },
@@ -127,7 +127,7 @@ public:
     // Makes a new context if a file has changed, and tells whether it took the old one's place. If making it fails the old one
     // stays, what `make` threw comes out, and the next call tries again. Certificate and key are two files: between the two
     // being replaced they do not match, and that is such a failure.
-    bool check() {
+    bool refresh() {
         const std::lock_guard lock(checking_);
         due_ = watch_.changed() || due_;
         if (!due_) return false;
@@ -136,10 +136,10 @@ public:
         return true;
     }
     // The same; std::system_error, which tls::error is one of, goes into `ec`.
-    bool check(std::error_code& ec) {
+    bool refresh(std::error_code& ec) {
         ec.clear();
         try {
-            return check();
+            return refresh();
         } catch (const std::system_error& e) {
             ec = e.code();
             return false;

@@ -4,6 +4,7 @@
 """Runs the examples as a user would, and reads what they say: `test_examples.py PROGRAM...`; speaks TAP."""
 
 import contextlib
+import json
 import os
 import pathlib
 import pty
@@ -159,10 +160,39 @@ def inspect_alone_tells_the_order_on_the_wire():
         sent = ordered(rows, there, "sent")
         received = ordered(rows, back, "received")
         check(all(a <= b for a, b in zip(sent, received)), "something arrives before it is sent:", *rows)
-    first = {text.split(", ")[-1] for _, _, _, text in rows if text.startswith("first data")}
-    check(len(first) == 1, "the echo's first record is of another size:", *rows)
+    for sender, receiver, messages in [("client", "server", ["client_hello", "finished"]),
+                                       ("server", "client", ["server_hello", "encrypted_extensions", "certificate", "certificate_verify",
+                                                             "finished", "new_session_ticket"])]:
+        times = []
+        for message in messages:
+            sent, received = ([time for time, at, _, text in rows if at == end and text.startswith(f"{message} {way}")]
+                              for end, way in [(sender, "sent"), (receiver, "received")])
+            check(sent and len(sent) == len(received), f"{message} did not pass:", *rows)
+            check(all(a <= b for a, b in zip(sent, received)), f"{message} arrives before it is sent:", *rows)
+            times += sent
+        check(times == sorted(times), "the handshake is in another order:", *rows)
     check(all((arrow == "-->") == ((at == "client") == (" sent" in text)) for _, at, arrow, text in rows if arrow.strip()),
           "an arrow points to the wrong side:", *rows)
+
+
+@test
+def inspect_tells_all_of_it_as_json():
+    with tempfile.TemporaryDirectory() as directory:
+        secrets = pathlib.Path(directory) / "keys"
+        report = json.loads(succeeded(run("inspect", "--json", "--keylog", secrets)))
+        check(report["session"]["version"] == "TLSv1.3" and report["session"]["alpn"] == "demo", report["session"])
+        check([one["subject"] for one in report["session"]["chain"]] == ["CN=Demo Server", "CN=Demo Issuing Authority"],
+              report["session"]["chain"])
+        check(report["session"]["cipher"] in report["session"]["offered_ciphers"], report["session"])
+        check([end["clean"] for end in report["closing"].values()] == [True] * 3, report["closing"])
+        rows = [(row["what"], row.get("way")) for row in report["timeline"] if row["end"] == "client"]
+        check(rows.index(("close_notify", "sent")) < rows.index(("FIN", "sent")), *rows)
+        check(rows.index(("client_hello", "sent")) < rows.index(("server_hello", "received")), *rows)
+        labels = {line.split(" ")[0] for line in secrets.read_text(encoding="ascii").splitlines()}
+        check({"CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"} <= labels, labels)
+        check(secrets.stat().st_mode & 0o077 == 0, "others may read the secrets")
+    failed_with(run("inspect", "--keylog", "/no/such/directory/keys"),
+                r"inspect: key log /no/such/directory/keys: No such file or directory")
 
 
 @test
@@ -222,13 +252,13 @@ def inspect_tells_truncation():
 def inspect_a_bad_name():
     with EchoServer("--address", "127.0.0.2") as server:  # the certificate says 127.0.0.1
         failed_with(run("inspect", "127.0.0.2", server.port, "--ca", server.ca),
-                    r"inspect: the certificate of 127\.0\.0\.2 port \d+ \(.*\) was refused: IP address mismatch")
+                    r"inspect: the certificate of 127\.0\.0\.2 port \d+ \(.*\) was refused: IP address mismatch, depth 0, .+127\.0\.0\.1.*")
 
 
 @test
 def inspect_an_untrusted_certificate():
     with EchoServer() as server, EchoServer() as other:
-        line = r"inspect: the certificate of localhost port \d+ \(.*\) was refused: unable to get local issuer certificate"
+        line = r"inspect: the certificate of localhost port \d+ \(.*\) was refused: unable to get local issuer certificate, .+"
         failed_with(run("inspect", "localhost", server.port, SSL_CERT_FILE=other.ca, SSL_CERT_DIR=""), line)
         failed_with(run("inspect", "localhost", server.port, "--ca", other.ca), line)
         succeeded(run("inspect", "localhost", server.port, "--echo", SSL_CERT_FILE=server.ca, SSL_CERT_DIR=""))

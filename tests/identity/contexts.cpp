@@ -150,7 +150,7 @@ TEST_CASE("a server's renewed certificate is served once its files have changed"
     files.put(issue_for("first.test"));
     auto contexts = files.reloader();
     CHECK(whom(contexts.get()) == "first.test");
-    CHECK_FALSE(contexts.check());
+    CHECK_FALSE(contexts.refresh());
 
     const client_context client({.trust = tests::test_trust(), .verification = tls::verify_mode::dangerously_chain_only});
     engine_pair begun(client, contexts.get());
@@ -159,10 +159,10 @@ TEST_CASE("a server's renewed certificate is served once its files have changed"
 
     files.put(issue_for("second.test"));
     CHECK(whom(contexts.get()) == "first.test");
-    CHECK(contexts.check());
+    CHECK(contexts.refresh());
     CHECK(whom(contexts.get()) == "second.test");
     CHECK(contexts.generation() == 1);
-    CHECK_FALSE(contexts.check());
+    CHECK_FALSE(contexts.refresh());
 
     // What has begun goes on as it began.
     begun.run();
@@ -178,14 +178,14 @@ TEST_CASE("a server whose new files are broken goes on with the old ones, and sa
     auto contexts = files.reloader();
     const auto refused = [&](std::error_condition expected) {
         std::error_code ec;
-        CHECK_FALSE(tests::with_stale_errors([&] { return contexts.check(ec); }));
+        CHECK_FALSE(tests::with_stale_errors([&] { return contexts.refresh(ec); }));
         CHECK(ec.default_error_condition() == expected);
         CHECK(whom(contexts.get()) == "first.test");
         CHECK(contexts.generation() == 0);
         CHECK(tests::queue_is_empty());
         // Until it is mended it is tried, and told, each time.
         try {
-            contexts.check();
+            contexts.refresh();
             FAIL_CHECK("made of broken files");
         } catch (const tls::error& e) {
             CHECK(e.code() == ec);
@@ -205,7 +205,7 @@ TEST_CASE("a server whose new files are broken goes on with the old ones, and sa
 
     files.put(second);
     std::error_code ec = errc::truncated;
-    CHECK(contexts.check(ec));
+    CHECK(contexts.refresh(ec));
     CHECK(ec == none);
     CHECK(whom(contexts.get()) == "second.test");
 }
@@ -224,7 +224,7 @@ TEST_CASE("a client's trust is made anew as a server's identity is") {
     };
     CHECK_FALSE(trusted());
     files.put(files.certificate, other.certificate_pem() + tests::test_pki().authority.certificate_pem());
-    CHECK(contexts.check());
+    CHECK(contexts.refresh());
     CHECK(trusted());
 }
 

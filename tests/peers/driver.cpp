@@ -372,7 +372,7 @@ bool run_server(const command_line& line) {
     std::cout << R"({"port": )" << listener.port() << "}" << std::endl;
     return run_all(line, events, [&] {
         tls::tcp_socket socket = listener.accept(steady_clock::now() + line.time("timeout"));
-        contexts.check();
+        contexts.refresh();
         return tcp_stream(std::move(socket), contexts.get());
     });
 }

@@ -203,24 +203,24 @@ TEST_CASE("a context is made anew when its files have changed", "[reloadable]") 
         },
         {cert, key});
     CHECK(contexts.get() == "1");
-    CHECK_FALSE(contexts.check());
+    CHECK_FALSE(contexts.refresh());
     CHECK(made == 1);
 
     directory.write("cert", "22");
     directory.write("key", "22");
     CHECK(contexts.get() == "1");
-    CHECK(contexts.check());
+    CHECK(contexts.refresh());
     CHECK(contexts.get() == "22");
     CHECK(made == 2);
     CHECK(contexts.generation() == 1);
     std::error_code ec = errc::truncated;
-    CHECK_FALSE(contexts.check(ec));
+    CHECK_FALSE(contexts.refresh(ec));
     CHECK_FALSE(ec);
     CHECK(made == 2);
 
     directory.write("cert", "333");
     directory.write("key", "333");
-    CHECK(contexts.check(ec));
+    CHECK(contexts.refresh(ec));
     CHECK_FALSE(ec);
     CHECK(contexts.get() == "333");
 }
@@ -234,12 +234,12 @@ TEST_CASE("a context that cannot be made leaves the old one, and is tried again"
     // Half of it is there.
     directory.write("cert", "22");
     std::error_code ec;
-    CHECK_FALSE(contexts.check(ec));
+    CHECK_FALSE(contexts.refresh(ec));
     CHECK(ec == errc::key_mismatch);
     CHECK(contexts.get() == "1");
     CHECK(contexts.generation() == 0);
     try {
-        contexts.check();
+        contexts.refresh();
         FAIL_CHECK("made");
     } catch (const tls::error& e) {
         CHECK(e.code() == errc::key_mismatch);
@@ -249,19 +249,19 @@ TEST_CASE("a context that cannot be made leaves the old one, and is tried again"
     directory.write("key", "2");
     std::filesystem::last_write_time(key, time);
     directory.write("cert", "2");
-    CHECK(contexts.check(ec));
+    CHECK(contexts.refresh(ec));
     CHECK_FALSE(ec);
     CHECK(contexts.get() == "2");
-    CHECK_FALSE(contexts.check(ec));
+    CHECK_FALSE(contexts.refresh(ec));
     CHECK_FALSE(ec);
 
     // A failure that is not one of the files'.
     age(cert, 1s);
     std::filesystem::rename(key, directory / "aside");
-    CHECK_FALSE(contexts.check(ec));
+    CHECK_FALSE(contexts.refresh(ec));
     CHECK(ec == std::errc::no_such_file_or_directory);
     std::filesystem::rename(directory / "aside", key);
-    CHECK(contexts.check(ec));
+    CHECK(contexts.refresh(ec));
     CHECK(contexts.generation() == 2);
 }
 
@@ -278,9 +278,9 @@ TEST_CASE("only a failure to make a context is an error code", "[reloadable]") {
     broken = true;
     age(file, 1s);
     std::error_code ec;
-    CHECK_THROWS_AS(contexts.check(ec), std::logic_error);
+    CHECK_THROWS_AS(contexts.refresh(ec), std::logic_error);
     broken = false;
-    CHECK(contexts.check(ec));
+    CHECK(contexts.refresh(ec));
     CHECK_THROWS_AS(context_reloader<int>([]() -> int { throw std::runtime_error("no"); }, {file}), std::runtime_error);
 }
 
@@ -296,9 +296,9 @@ TEST_CASE("a change while the first context is made is not missed", "[reloadable
         },
         {file});
     CHECK(contexts.get() == "1");
-    CHECK(contexts.check());
+    CHECK(contexts.refresh());
     CHECK(contexts.get() == "22");
-    CHECK_FALSE(contexts.check());
+    CHECK_FALSE(contexts.refresh());
 }
 
 TEST_CASE("contexts are asked for while they are made anew", "[reloadable][threads]") {
@@ -324,7 +324,7 @@ TEST_CASE("contexts are asked for while they are made anew", "[reloadable][threa
     std::thread checking([&] {
         while (!done) {
             std::error_code half_written;
-            if (contexts.check(half_written)) ++replaced;
+            if (contexts.refresh(half_written)) ++replaced;
             std::this_thread::yield();
         }
     });
@@ -335,13 +335,13 @@ TEST_CASE("contexts are asked for while they are made anew", "[reloadable][threa
             std::filesystem::rename(directory.write("next", last), directory / name);
         }
         std::error_code half_written;
-        if (contexts.check(half_written)) ++replaced;
+        if (contexts.refresh(half_written)) ++replaced;
     }
     done = true;
     serving.join();
     checking.join();
     std::error_code ec;
-    if (contexts.check(ec)) ++replaced;
+    if (contexts.refresh(ec)) ++replaced;
     CHECK_FALSE(ec);
     CHECK(wrong == 0);
     CHECK(contexts.get() == last);

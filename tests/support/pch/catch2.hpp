@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Precompiled for the test programs: what nearly every test includes and none changes. Not the library's own headers: they
-// change, and a test must include the one that it tests.
+// Precompiled for test programs with few files: what nearly every test includes and none changes. The others have the library's own
+// headers besides (library.hpp): they change, but where there are many files that still is the quicker way.
 
 #ifndef TLS_STREAM_TESTS_SUPPORT_PCH_CATCH2_HPP
 #define TLS_STREAM_TESTS_SUPPORT_PCH_CATCH2_HPP
