@@ -5,7 +5,6 @@
 
 #include <support/standalone_asio.hpp>
 
-#include "asio_answers.hpp"
 #include "asio_closing.hpp"
 #include "asio_objects.hpp"
 #include "asio_waiting.hpp"

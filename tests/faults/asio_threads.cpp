@@ -5,4 +5,5 @@
 
 #include <support/standalone_asio.hpp>
 
+#include "asio_answers.hpp"
 #include "asio_threads.hpp"
