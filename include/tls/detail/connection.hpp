@@ -450,10 +450,10 @@ private:
     progress receive_early() {
         std::array<std::byte, record_plaintext_limit> record;
         wire_->begin_call();
-        // It would read on when the handshake is complete, and wait for a client that waits for us.
-        wire_->receive_until_complete(ssl_.get());
-        const int result = ::SSL_read(ssl_.get(), record.data(), static_cast<int>(record.size()));
-        wire_->receive_until_complete(nullptr);
+        const int result = [&] {
+            const input_until_complete no_further(ssl_.get());
+            return ::SSL_read(ssl_.get(), record.data(), static_cast<int>(record.size()));
+        }();
         rethrow_kept();
         if (result <= 0) {
             if (::SSL_in_init(ssl_.get()) != 0) return stopped(result);

@@ -81,6 +81,40 @@ private:
     bssl::UniquePtr<BIO> own_;
 };
 
+// While it lives BoringSSL finds no input once its handshake is complete: SSL_read, which is to give early data, would read on and wait for
+// a client that waits for us.
+class input_until_complete {
+public:
+    explicit input_until_complete(SSL* ssl) : ssl_(ssl), own_(bssl::UpRef(::SSL_get_rbio(ssl))) {
+        static const BIO_METHOD* const method = [] {
+            BIO_METHOD* const made = ::BIO_meth_new(::BIO_get_new_index(), "tls-stream early data");
+            if (made != nullptr) ::BIO_meth_set_read(made, &input_until_complete::read);
+            return made;
+        }();
+        bssl::UniquePtr<BIO> gate(method != nullptr ? ::BIO_new(method) : nullptr);
+        if (gate == nullptr) throw std::bad_alloc();
+        ::BIO_set_data(gate.get(), this);
+        ::BIO_set_init(gate.get(), 1);
+        ::SSL_set0_rbio(ssl_, gate.release());
+    }
+    ~input_until_complete() { ::SSL_set0_rbio(ssl_, own_.release()); }
+    input_until_complete(const input_until_complete&) = delete;
+    input_until_complete& operator=(const input_until_complete&) = delete;
+
+private:
+    static int read(BIO* gate, char* into, int size) noexcept {
+        const auto& here = *static_cast<const input_until_complete*>(::BIO_get_data(gate));
+        ::BIO_clear_retry_flags(gate);
+        const bool complete = ::SSL_in_init(here.ssl_) == 0;
+        const int n = complete ? -1 : ::BIO_read(here.own_.get(), into, size);
+        if (n <= 0 && (complete || ::BIO_should_retry(here.own_.get()) != 0)) ::BIO_set_retry_read(gate);
+        return n;
+    }
+
+    SSL* ssl_;
+    bssl::UniquePtr<BIO> own_;
+};
+
 }  // namespace detail
 }  // namespace v0
 }  // namespace tls

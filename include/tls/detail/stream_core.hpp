@@ -102,7 +102,7 @@ public:
     std::size_t read_some(std::span<std::byte> into, std::error_code& ec) {
         if (!begin(ec) || into.empty()) return without_open(into.empty(), ec);
         const auto otherwise = [&](const progress& other) {
-            return finish_step(other, ec, [&] { return read_some(into, ec); });
+            return finish_step(other, ec, [&] { return read_again(into, ec); });
         };
         if (wire.pending().empty()) return tls.read(into, otherwise);
         if (called_back(ec)) return 0;
@@ -113,7 +113,7 @@ public:
         if (!begin(ec) || from.empty()) return without_open(from.empty(), ec);
         if (!wire.pending().empty() && !ready_to_write(ec)) return 0;
         const std::size_t done = tls.write(
-            from, 0, [&](const progress& other) { return finish_step(other, ec, [&] { return write_some(from, ec); }); });
+            from, 0, [&](const progress& other) { return finish_step(other, ec, [&] { return write_again(from, ec); }); });
         return wire.pending().empty() ? done : finish_write({.bytes = done}, ec);
     }
 
@@ -380,11 +380,17 @@ private:
         return true;
     }
 
+    // Out of line, so that what calls itself only after an answer is no recursion to the compiler, which would not inline it.
+    [[gnu::noinline]] std::size_t read_again(std::span<std::byte> into, std::error_code& ec) { return read_some(into, ec); }
+    [[gnu::noinline]] std::size_t write_again(std::span<const std::byte> from, std::error_code& ec) {
+        return write_some(from, ec);
+    }
+
     // --- endings of calls ---
 
     // `again` makes the call once more.
     template <class Again>
-    std::size_t finish_step(const progress& step, std::error_code& ec, const Again& again) {
+    [[gnu::noinline]] std::size_t finish_step(const progress& step, std::error_code& ec, const Again& again) {
         if (!needs_answer(step.wants)) return finish_read(step, ec);
         return await_answer(step.wants, ec) ? again() : 0;
     }

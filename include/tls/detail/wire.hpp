@@ -83,13 +83,6 @@ public:
     // Is input worth waiting for once the transport has refused output? Not in a handshake, where the peer waits for us, and not while
     // something is looked for.
     void wait_after_refusal(bool on) noexcept { waits_after_refusal_ = on; }
-    // Asks the transport for nothing once this handshake is complete, for a call that would wait for more than its end; null: always.
-    void receive_until_complete(const SSL* handshake) noexcept { until_complete_ = handshake; }
-    [[nodiscard]] bool may_receive() noexcept {
-        if (until_complete_ == nullptr || ::SSL_in_init(until_complete_) != 0) return true;
-        input_ = input_state::blocked;
-        return false;
-    }
     // Sends nothing more, not even what is pending.
     void stop_output() noexcept {
         stopped_ = true;
@@ -121,7 +114,6 @@ protected:
 
     byte_queue pending_;
     connection* owner_ = nullptr;
-    const SSL* until_complete_ = nullptr;
     std::uint64_t sealed_ = 0;
     std::uint64_t sent_ = 0;
     std::size_t expected_records_ = 0;
@@ -200,7 +192,7 @@ private:
 
 template <class Wire>
 int wire_bio_receive(BIO* bio, Wire& under, std::span<std::byte> into) noexcept {
-    const auto n = under.may_receive() ? under.exceptions.guard(std::size_t{0}, [&] { return under.receive(into); }) : 0;
+    const auto n = under.exceptions.guard(std::size_t{0}, [&] { return under.receive(into); });
     if (n != 0) return static_cast<int>(n);
     ::BIO_clear_retry_flags(bio);
     if (under.input() == input_state::blocked) ::BIO_set_retry_read(bio);
