@@ -8,6 +8,7 @@
 
 #include <support/files.hpp>
 #include <support/pki.hpp>
+#include <support/refusal.hpp>
 #include <support/revocation.hpp>
 #include <support/stale_errors.hpp>
 
@@ -40,28 +41,11 @@ const revocation_list& list() {
     return made;
 }
 
-// Both overloads refuse, alike, and the exception names `bad`.
-template <class Make>
-void check_refused(Make&& make, std::string_view bad, std::error_condition expected) {
-    std::error_code ec;
-    CHECK_FALSE(with_stale_errors([&] { return make(ec); }));
-    CHECK(ec.default_error_condition() == expected);
-    CHECK(queue_is_empty());
-    try {
-        (void)with_stale_errors([&] { return make(); });
-        FAIL_CHECK("loaded");
-    } catch (const tls::error& e) {
-        CHECK(e.code() == ec);
-        CHECK(std::string_view(e.what()).find(bad) != std::string_view::npos);
-    }
-    CHECK(queue_is_empty());
-}
-
 void check_file_refused(const std::filesystem::path& path, std::error_condition expected, std::string_view reason = "") {
     CAPTURE(path);
     const auto load = [&](auto&... ec) { return trust_store::revocation_lists_from_file(path, ec...); };
-    check_refused(load, path.filename().native(), expected);
-    check_refused(load, reason, expected);
+    tests::check_refused_over_stale_errors(expected, load, path.filename().native());
+    tests::check_refused_over_stale_errors(expected, load, reason);
 }
 
 std::error_condition invalid() { return make_error_code(errc::invalid_revocation_list).default_error_condition(); }
@@ -98,8 +82,10 @@ TEST_CASE("F60 revocation lists that are bad in any part are refused whole, by t
     check_file_refused(directory.write("second-der", std::string(bytes) + "\x30\x00"s), invalid(),
                        "revocation list 2 is malformed");
     check_file_refused(directory.write("large", good + std::string(std::size_t{17} << 20, '\n')), invalid());
-    check_refused([&](auto&... ec) { return trust_store::revocation_lists_from_pem("", ec...); }, "PEM", invalid());
-    check_refused([&](auto&... ec) { return trust_store::revocation_lists_from_der({}, ec...); }, "DER", invalid());
+    tests::check_refused_over_stale_errors(
+        invalid(), [&](auto&... ec) { return trust_store::revocation_lists_from_pem("", ec...); }, "PEM");
+    tests::check_refused_over_stale_errors(
+        invalid(), [&](auto&... ec) { return trust_store::revocation_lists_from_der({}, ec...); }, "DER");
     for (std::size_t size = 1; size != der.size(); ++size) {
         CAPTURE(size);
         std::error_code ec;
@@ -117,8 +103,9 @@ TEST_CASE("F61 what is no readable file of revocation lists is refused at once")
     check_file_refused(directory.path(), std::make_error_condition(std::errc::is_a_directory));
     check_file_refused(directory / "absent", std::make_error_condition(std::errc::no_such_file_or_directory));
     check_file_refused("/proc/self/mem", std::make_error_condition(std::errc::io_error));
-    check_refused([&](auto&... ec) { return trust_store::revocation_lists_from_file(directory.path() / "\0"s, ec...); }, "\\00",
-                  std::make_error_condition(std::errc::invalid_argument));
+    tests::check_refused_over_stale_errors(
+        std::make_error_condition(std::errc::invalid_argument),
+        [&](auto&... ec) { return trust_store::revocation_lists_from_file(directory.path() / "\0"s, ec...); }, "\\00");
 }
 
 TEST_CASE("F64 10,000 authorities are loaded once, found each, and shared by all contexts") {

@@ -8,6 +8,7 @@
 #include <tls/options.hpp>
 
 #include <support/identities.hpp>
+#include <support/refusal.hpp>
 #include <support/session.hpp>
 #include <support/stale_errors.hpp>
 
@@ -522,29 +523,21 @@ TEST_CASE("a server's choice is by more than the name") {
 
 // --- construction ---
 
-void check_refused(const server_options& options, errc expected) {
-    std::error_code ec;
-    CHECK_FALSE(tests::with_stale_errors([&] { return server_context::create(options, ec); }));
-    CHECK(ec == expected);
-    CHECK(tests::queue_is_empty());
-    CHECK_THROWS_AS(server_context(options), tls::error);
-}
-
 TEST_CASE("a server without any identity is refused when it is made, and so is one with a hole in it") {
     server_options options{.identity = {}};
-    check_refused(options, errc::not_open);
+    tests::check_options_refused<server_context>(options, errc::not_open);
     options.more_identities = {named("more")};
-    check_refused(options, errc::not_open);
+    tests::check_options_refused<server_context>(options, errc::not_open);
     options.more_identities.clear();
     options.hosts = {{.names = {"a.test"}, .identities = {named("a")}}};
     CHECK(server_context(options));
     options.hosts.push_back({.names = {"b.test"}});
-    check_refused(options, errc::not_open);
+    tests::check_options_refused<server_context>(options, errc::not_open);
     options.hosts.back().identities = {named("b"), credential()};
-    check_refused(options, errc::not_open);
+    tests::check_options_refused<server_context>(options, errc::not_open);
     options.hosts.pop_back();
     options.more_identities = {credential()};
-    check_refused(options, errc::not_open);
+    tests::check_options_refused<server_context>(options, errc::not_open);
 }
 
 TEST_CASE("a host's names are names") {
@@ -556,7 +549,7 @@ TEST_CASE("a host's names are names") {
     for (const char* const bad : {"", ".", "*", "*.", "a..test", "*.*.test", "a.*.test", "w*.test", "-.test ", "a b.test",
                                   "m\xC3\xBCnchen.test", "a.test..", ".test"}) {
         CAPTURE(bad);
-        check_refused(with(bad), errc::invalid_server_name);
+        tests::check_options_refused<server_context>(with(bad), errc::invalid_server_name);
     }
     for (const char* const good : {"a", "a.test", "A.TEST.", "*.test", "*.a.test.", "xn--mnchen-3ya.test"}) {
         CAPTURE(good);
@@ -567,7 +560,7 @@ TEST_CASE("a host's names are names") {
     nameless.common_name = "nameless.test";
     options.hosts = {
         {.identities = {credential_of(tests::issue_certificate(std::move(nameless), &tests::test_pki().authority))}}};
-    check_refused(options, errc::invalid_server_name);
+    tests::check_options_refused<server_context>(options, errc::invalid_server_name);
 }
 
 }  // namespace

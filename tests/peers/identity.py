@@ -8,7 +8,7 @@ import hashlib
 import os
 import struct
 
-from harness import check, check_equal, check_error, check_told, run
+from harness import check, check_equal, check_error, check_told, only, run
 
 HELLO, ANSWER = b"hello\n", b"answer\n"
 # The client's side of the conversation, and the server's, which speaks second.
@@ -90,3 +90,29 @@ def check_resumed(outcomes):
     """The first connection was a full handshake, and the others were resumed."""
     for number, outcome in enumerate(outcomes):
         check_told(outcome, reused=number != 0)
+
+
+# What a client that keeps sessions resumes: `connect(work, version, ports)` connects to each port in turn and gives what it saw, `who`
+# is its name.
+
+
+def client_resumes(who, version, connect):
+    def test(work):
+        server = work.our_server(*REPLY, connections=3, **only(version))
+        seen = connect(work, version, [server.port()] * 3)
+        check_resumed(server.outcomes())
+        check_equal([told["reused"] for told in seen], [False, True, True], f"what {who} resumed")
+    return test
+
+
+def fleet_resumes(who, version, connect):
+    """Three processes of ours; the last one has other keys."""
+    def test(work):
+        servers = [work.our_server(*REPLY, tickets=make_ticket_keys(work, *keys), **only(version))
+                   for keys in (["old"], ["new", "old"], ["other"])]
+        seen = connect(work, version, [server.port() for server in servers])
+        wanted = [False, True, False]
+        check_equal([told["reused"] for told in seen], wanted, f"what {who} resumed")
+        for server, reused in zip(servers, wanted):
+            check_told(server.outcome(), reused=reused)
+    return test

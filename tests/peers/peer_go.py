@@ -10,8 +10,8 @@ import subprocess
 
 from harness import VERSIONS, Skip, check, check_clean, check_equal, check_found, check_told, only
 from identity import (ASK, BAD_CLIENTS, EXPIRED, IDENTITY_REFUSED, LABEL, PINNED_KEY_MISSING, REPLY, REVOKED,
-                      VERIFICATION_REFUSED, WITHOUT_CERTIFICATE, check_refused, check_resumed, key_log_lines,
-                      make_ocsp_response, make_scts, make_ticket_keys, pin_of)
+                      VERIFICATION_REFUSED, WITHOUT_CERTIFICATE, check_refused, check_resumed, client_resumes,
+                      fleet_resumes, key_log_lines, make_ocsp_response, make_scts, pin_of)
 from peer_bssl import TOOL
 
 SOURCE = pathlib.Path(__file__).with_name("go_peer.go")
@@ -93,27 +93,8 @@ def told_by_both(name):
 # --- Sessions --------------------------------------------------------------------------------------------------------
 
 
-def client_resumes(version):
-    def test(work):
-        server = work.our_server(*REPLY, connections=3, **only(version))
-        port = server.port()
-        go = Go(work, "client", version=version, ports=f"{port},{port},{port}").outcomes()
-        check_resumed(server.outcomes())
-        check_equal([told["reused"] for told in go], [False, True, True], "what Go resumed")
-    return test
-
-
-def fleet_resumes(version):
-    """Three processes of ours; the last one has other keys."""
-    def test(work):
-        servers = [work.our_server(*REPLY, tickets=make_ticket_keys(work, *keys), **only(version))
-                   for keys in (["old"], ["new", "old"], ["other"])]
-        go = Go(work, "client", version=version, ports=",".join(str(server.port()) for server in servers)).outcomes()
-        wanted = [False, True, False]
-        check_equal([told["reused"] for told in go], wanted, "what Go resumed")
-        for server, reused in zip(servers, wanted):
-            check_told(server.outcome(), reused=reused)
-    return test
+def connect(work, version, ports):
+    return Go(work, "client", version=version, ports=",".join(map(str, ports))).outcomes()
 
 
 def bound_to_names(version):
@@ -250,9 +231,9 @@ def outdated_hello(role):
 
 def cases():
     for version in VERSIONS:
-        yield f"sessions: client, TLS {version}", client_resumes(version)
+        yield f"sessions: client, TLS {version}", client_resumes("Go", version, connect)
         yield f"sessions: server, TLS {version}", we_resume(version)
-        yield f"sessions: processes that share ticket keys, TLS {version}", fleet_resumes(version)
+        yield f"sessions: processes that share ticket keys, TLS {version}", fleet_resumes("Go", version, connect)
         yield f"F83 sessions: client, TLS {version}, one name", bound_to_names(version)
         for role in ("client", "server"):
             where = f"{role}, TLS {version}"

@@ -6,8 +6,8 @@ import json
 import pathlib
 
 from harness import VERSIONS, check, check_clean, check_equal, check_found, check_told, missing, only, run
-from identity import (ASK, BAD_CLIENTS, EXPIRED, IDENTITY_REFUSED, LABEL, REPLY, check_refused, check_resumed, key_log_lines,
-                      make_ocsp_response, make_ticket_keys)
+from identity import (ASK, BAD_CLIENTS, EXPIRED, IDENTITY_REFUSED, LABEL, REPLY, check_refused, check_resumed,
+                      client_resumes, fleet_resumes, key_log_lines, make_ocsp_response)
 
 MISSING = missing("node")
 PROGRAM = pathlib.Path(__file__).with_name("node_identity_peer.js")
@@ -69,25 +69,8 @@ def same(*fields):
 # --- Sessions --------------------------------------------------------------------------------------------------------
 
 
-def client_resumes(version):
-    def test(work):
-        server = work.our_server(*REPLY, connections=3, **only(version))
-        node = Node(work, "client", version, ports=[server.port()] * 3).outcomes()
-        check_resumed(server.outcomes())
-        check_equal([told["reused"] for told in node], [False, True, True], "what Node resumed")
-    return test
-
-
-def fleet_resumes(version):
-    """Three processes of ours; the last one has other keys."""
-    def test(work):
-        servers = [work.our_server(*REPLY, tickets=make_ticket_keys(work, *keys), **only(version))
-                   for keys in (["old"], ["new", "old"], ["other"])]
-        node = Node(work, "client", version, ports=[server.port() for server in servers]).outcomes()
-        check_equal([told["reused"] for told in node], [False, True, False], "what Node resumed")
-        for server, told in zip(servers, node):
-            check_told(server.outcome(), reused=told["reused"])
-    return test
+def connect(work, version, ports):
+    return Node(work, "client", version, ports=ports).outcomes()
 
 
 def we_resume(version):
@@ -156,9 +139,9 @@ HOSTS = {"hosts": "exact.test=PKI/exact,*.wild.test=PKI/wild"}
 
 def cases():
     for version in VERSIONS:
-        yield f"sessions: client, TLS {version}", client_resumes(version)
+        yield f"sessions: client, TLS {version}", client_resumes("Node", version, connect)
         yield f"sessions: server, TLS {version}", we_resume(version)
-        yield f"sessions: processes that share ticket keys, TLS {version}", fleet_resumes(version)
+        yield f"sessions: processes that share ticket keys, TLS {version}", fleet_resumes("Node", version, connect)
         for role in ("client", "server"):
             where = f"{role}, TLS {version}"
             yield f"key log: {where}, the same lines", same_keys(role, version)

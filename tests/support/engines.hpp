@@ -6,12 +6,15 @@
 #ifndef TLS_STREAM_TESTS_SUPPORT_ENGINES_HPP
 #define TLS_STREAM_TESTS_SUPPORT_ENGINES_HPP
 
+#include <support/stale_errors.hpp>
+
 #include <tls/context.hpp>
 #include <tls/engine.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <stdexcept>
 #include <string_view>
 #include <system_error>
 
@@ -38,6 +41,10 @@ struct engine_handshake {
         go_on();
     }
 
+    engine_handshake(const tls::client_options& for_client, const tls::server_options& for_server,
+                     std::string_view name = "localhost")
+        : engine_handshake(tls::client_context(for_client), tls::server_context(for_server), name) {}
+
     // From where it stopped.
     void go_on() {
         bool moved = true;
@@ -47,6 +54,7 @@ struct engine_handshake {
             advance(server, server_error);
             moved = carry(server, client) || moved;
         }
+        if (!queue_is_empty()) throw std::logic_error("a handshake leaves something on BoringSSL's error queue");
     }
 
     [[nodiscard]] bool complete() const { return !client_error && !server_error && client.version() && server.version(); }

@@ -5,7 +5,9 @@
 
 #include <tls/context.hpp>
 
+#include <support/engines.hpp>
 #include <support/pki.hpp>
+#include <support/refusal.hpp>
 #include <support/stale_errors.hpp>
 
 #include <tls/engine.hpp>
@@ -41,62 +43,9 @@ tls::credential identity_of(const tests::issued& from) {
 client_options client() { return {.trust = test_trust()}; }
 server_options server() { return {.identity = identity_of(tests::test_pki().server)}; }
 
-// Both sides of a handshake, as far as it comes, and what each says.
-struct handshake {
-    handshake(const client_context& for_client, const server_context& for_server, std::string_view name = "localhost")
-        : c(for_client, name), s(for_server) {
-        std::string buffer(100, '\0');
-        bool moved = true;
-        while (moved) {
-            moved = false;
-            // A read as well: in TLS 1.3 the client is done before the server has seen its certificate.
-            if (!client_error) client_error = c.version() ? c.read(buffer).error : c.handshake().error;
-            moved = carry(c, s) || moved;
-            if (!server_error) server_error = s.version() ? s.read(buffer).error : s.handshake().error;
-            moved = carry(s, c) || moved;
-        }
-        CHECK(tests::queue_is_empty());
-    }
-    handshake(const client_options& for_client, const server_options& for_server, std::string_view name = "localhost")
-        : handshake(client_context(for_client), server_context(for_server), name) {}
-
-    [[nodiscard]] bool complete() const { return !client_error && !server_error && c.version() && s.version(); }
-
-    static bool carry(tls::engine& from, tls::engine& to) {
-        const bool any = !from.output().empty();
-        while (!from.output().empty()) {
-            const auto space = to.input_space();
-            const std::size_t n = std::min(space.size(), from.output().size());
-            std::copy_n(from.output().begin(), n, space.begin());
-            to.input_received(n);
-            from.output_sent(n);
-        }
-        return any;
-    }
-
-    tls::engine c;
-    tls::engine s;
-    std::error_code client_error{};
-    std::error_code server_error{};
-};
+using handshake = tests::engine_handshake;
 
 std::error_code alert(int number) { return {number, tls::alert_category()}; }
-
-// Neither overload makes one, and both say the same; the exception says what it was about.
-template <class Context>
-void check_refused(const typename Context::options& options, std::error_code expected, const std::string& what) {
-    std::error_code ec;
-    CHECK_FALSE(tests::with_stale_errors([&] { return Context::create(options, ec); }));
-    CHECK(ec == expected);
-    CHECK(tests::queue_is_empty());
-    try {
-        const Context made(options);
-        FAIL("it should have thrown");
-    } catch (const tls::error& e) {
-        CHECK(e.code() == expected);
-        CHECK(std::string(e.what()).find(what) != std::string::npos);
-    }
-}
 
 static_assert(std::is_nothrow_copy_constructible_v<client_context> && std::is_nothrow_move_constructible_v<client_context>);
 static_assert(std::is_default_constructible_v<client_context> && !std::is_default_constructible_v<server_context>);
@@ -112,8 +61,8 @@ TEST_CASE("context: the defaults", "[context]") {
     CHECK(server().authentication == client_auth::none);
     const handshake h(client(), server());
     CHECK(h.complete());
-    CHECK(h.c.version() == protocol_version::tls1_3);
-    CHECK(h.c.alpn().empty());
+    CHECK(h.client.version() == protocol_version::tls1_3);
+    CHECK(h.client.alpn().empty());
 }
 
 TEST_CASE("context: versions", "[context]") {
@@ -121,7 +70,7 @@ TEST_CASE("context: versions", "[context]") {
     auto s = server();
     SECTION("the best that both have") {
         s.max_version = protocol_version::tls1_2;
-        CHECK(handshake(c, s).c.version() == protocol_version::tls1_2);
+        CHECK(handshake(c, s).client.version() == protocol_version::tls1_2);
     }
     SECTION("none in common") {
         s.max_version = protocol_version::tls1_2;
@@ -133,12 +82,12 @@ TEST_CASE("context: versions", "[context]") {
     SECTION("a range that is none") {
         c.min_version = protocol_version::tls1_3;
         c.max_version = protocol_version::tls1_2;
-        check_refused<client_context>(c, tls::errc::invalid_versions, "protocol versions");
+        tests::check_options_refused<client_context>(c, tls::errc::invalid_versions, "protocol versions");
         s.min_version = static_cast<protocol_version>(0x0301);
-        check_refused<server_context>(s, tls::errc::invalid_versions, "protocol versions");
+        tests::check_options_refused<server_context>(s, tls::errc::invalid_versions, "protocol versions");
         s = server();
         s.max_version = static_cast<protocol_version>(0x7fff);
-        check_refused<server_context>(s, tls::errc::invalid_versions, "protocol versions");
+        tests::check_options_refused<server_context>(s, tls::errc::invalid_versions, "protocol versions");
     }
 }
 
@@ -149,8 +98,8 @@ TEST_CASE("context: ALPN by the server's preference", "[context]") {
     SECTION("the server's first that the client offers") {
         s.alpn = {"spdy", "http/1.1", "h2"};
         const handshake h(c, s);
-        CHECK(h.c.alpn() == "http/1.1");
-        CHECK(h.s.alpn() == "http/1.1");
+        CHECK(h.client.alpn() == "http/1.1");
+        CHECK(h.server.alpn() == "http/1.1");
     }
     SECTION("none in common: a fatal alert") {
         s.alpn = {"smtp"};
@@ -161,27 +110,27 @@ TEST_CASE("context: ALPN by the server's preference", "[context]") {
     SECTION("a server without a list ignores it") {
         const handshake h(c, s);
         CHECK(h.complete());
-        CHECK(h.c.alpn().empty());
+        CHECK(h.client.alpn().empty());
     }
     SECTION("a client without a list gets none") {
         c.alpn.clear();
         s.alpn = {"h2"};
         const handshake h(c, s);
         CHECK(h.complete());
-        CHECK(h.s.alpn().empty());
+        CHECK(h.server.alpn().empty());
     }
     SECTION("names that are none") {
         c.alpn = {"h2", ""};
-        check_refused<client_context>(c, tls::errc::invalid_alpn, "ALPN");
+        tests::check_options_refused<client_context>(c, tls::errc::invalid_alpn, "ALPN");
         c.alpn = {std::string(256, 'x')};
-        check_refused<client_context>(c, tls::errc::invalid_alpn, "256");
+        tests::check_options_refused<client_context>(c, tls::errc::invalid_alpn, "256");
         s.alpn = {""};
-        check_refused<server_context>(s, tls::errc::invalid_alpn, "ALPN");
+        tests::check_options_refused<server_context>(s, tls::errc::invalid_alpn, "ALPN");
         c.alpn = {std::string(255, 'x')};
         std::error_code ec;
         CHECK(client_context::create(c, ec));
         s.alpn = std::vector<std::string>(256, std::string(255, 'x'));
-        check_refused<server_context>(s, tls::errc::invalid_alpn, "65536");
+        tests::check_options_refused<server_context>(s, tls::errc::invalid_alpn, "65536");
     }
 }
 
@@ -193,9 +142,9 @@ TEST_CASE("context: ciphers and groups by BoringSSL's lists", "[context]") {
         c.tls1_2_ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";
         const handshake h(c, s);
         REQUIRE(h.complete());
-        CHECK(h.c.cipher() == tls::cipher_info{"ECDHE-ECDSA-AES256-GCM-SHA384", "TLSv1.2", 256});
-        CHECK(h.s.shared_ciphers() == std::vector{*h.s.cipher()});
-        CHECK(h.c.shared_ciphers() == std::vector{*h.c.cipher()});
+        CHECK(h.client.cipher() == tls::cipher_info{"ECDHE-ECDSA-AES256-GCM-SHA384", "TLSv1.2", 256});
+        CHECK(h.server.shared_ciphers() == std::vector{*h.server.cipher()});
+        CHECK(h.client.shared_ciphers() == std::vector{*h.client.cipher()});
     }
     SECTION("none in common") {
         c.tls1_2_ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";
@@ -206,17 +155,17 @@ TEST_CASE("context: ciphers and groups by BoringSSL's lists", "[context]") {
         s.groups = "P-384";
         const handshake h(c, s);
         REQUIRE(h.complete());
-        CHECK(h.c.group() == "P-384");
+        CHECK(h.client.group() == "P-384");
     }
     SECTION("lists that are none") {
         c.tls1_2_ciphers = "NO-SUCH-CIPHER";
-        check_refused<client_context>(c, tls::errc::invalid_ciphers, "NO-SUCH-CIPHER");
+        tests::check_options_refused<client_context>(c, tls::errc::invalid_ciphers, "NO-SUCH-CIPHER");
         c.tls1_2_ciphers = std::string("ECDHE-ECDSA-AES256-GCM-SHA384\0x", 31);
-        check_refused<client_context>(c, tls::errc::invalid_ciphers, "ciphers");
+        tests::check_options_refused<client_context>(c, tls::errc::invalid_ciphers, "ciphers");
         s.groups = "P-0";
-        check_refused<server_context>(s, tls::errc::invalid_groups, "P-0");
+        tests::check_options_refused<server_context>(s, tls::errc::invalid_groups, "P-0");
         s.groups = std::string("P-256\0x", 7);
-        check_refused<server_context>(s, tls::errc::invalid_groups, "groups");
+        tests::check_options_refused<server_context>(s, tls::errc::invalid_groups, "groups");
     }
 }
 
@@ -271,16 +220,16 @@ TEST_CASE("context: client authentication", "[context]") {
         c.identity = identity_of(tests::test_pki().client);
         const handshake h(c, s);
         CHECK(h.complete());
-        CHECK_FALSE(h.s.peer_certificate());
+        CHECK_FALSE(h.server.peer_certificate());
     }
     SECTION("optional") {
         s.authentication = client_auth::optional;
         CHECK(handshake(c, s).complete());
-        CHECK_FALSE(handshake(c, s).s.peer_certificate());
+        CHECK_FALSE(handshake(c, s).server.peer_certificate());
         c.identity = identity_of(tests::test_pki().client);
         const handshake h(c, s);
         REQUIRE(h.complete());
-        CHECK(h.s.peer_certificate()->subject().find("Test Client") != std::string::npos);
+        CHECK(h.server.peer_certificate()->subject().find("Test Client") != std::string::npos);
         c.identity = identity_of(stranger);
         CHECK(handshake(c, s).server_error.category() == tls::verify_category());
     }
@@ -300,7 +249,7 @@ TEST_CASE("context: client authentication", "[context]") {
 TEST_CASE("context: a server without an identity is refused", "[context]") {
     auto good = server();
     const auto taken = std::move(good.identity);
-    check_refused<server_context>(good, tls::errc::not_open, "");
+    tests::check_options_refused<server_context>(good, tls::errc::not_open, "");
 }
 
 TEST_CASE("context: copies share, and connections keep what they need", "[context]") {
@@ -324,9 +273,9 @@ TEST_CASE("context: copies share, and connections keep what they need", "[contex
     s.reset();
     for (bool moved_any = true; moved_any;) {
         REQUIRE_FALSE(client_side.handshake().error);
-        moved_any = handshake::carry(client_side, server_side);
+        moved_any = tests::carry(client_side, server_side);
         REQUIRE_FALSE(server_side.handshake().error);
-        moved_any = handshake::carry(server_side, client_side) || moved_any;
+        moved_any = tests::carry(server_side, client_side) || moved_any;
     }
     CHECK(client_side.version());
     CHECK(server_side.version());

@@ -8,6 +8,7 @@
 #include <support/files.hpp>
 #include <support/pkcs12.hpp>
 #include <support/pki.hpp>
+#include <support/refusal.hpp>
 #include <support/stale_errors.hpp>
 
 #include <catch2/catch_test_macros.hpp>
@@ -441,24 +442,6 @@ bssl::UniquePtr<EVP_PKEY> new_ed25519_key() {
     return bssl::UniquePtr<EVP_PKEY>(::EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed.data(), seed.size()));
 }
 
-// Both overloads refuse, alike, and the exception says `reason`.
-template <class Make>
-void check_call_refused(Make&& make, errc expected, std::string_view reason = "") {
-    std::error_code ec;
-    CHECK_FALSE(with_stale_errors([&] { return make(ec); }));
-    CHECK(ec == expected);
-    CHECK(queue_is_empty());
-    try {
-        (void)with_stale_errors([&] { return make(); });
-        FAIL_CHECK("loaded");
-    } catch (const tls::error& e) {
-        CHECK(e.code() == ec);
-        CAPTURE(e.what());
-        CHECK(std::string_view(e.what()).find(reason) != std::string_view::npos);
-    }
-    CHECK(queue_is_empty());
-}
-
 TEST_CASE("chain and key from DER, in all forms of a key") {
     const auto sec1 = key_der([](EVP_PKEY* key, std::uint8_t** out) { return ::i2d_PrivateKey(key, out); });
     for (const auto& key : {pkcs8_der(), sec1}) {
@@ -486,8 +469,9 @@ TEST_CASE("chain and key from DER, in all forms of a key") {
     CHECK(queue_is_empty());
     CHECK(credential::from_der(chain_der(), locked, [] { return "secret"s; }));
     const auto refused = [&](const auto& password, std::string_view reason) {
-        check_call_refused([&](auto&... code) { return credential::from_der(chain_der(), locked, password, code...); },
-                           errc::invalid_private_key, reason);
+        tests::check_refused_over_stale_errors(
+            errc::invalid_private_key,
+            [&](auto&... code) { return credential::from_der(chain_der(), locked, password, code...); }, reason);
     };
     refused("wrong", "does not open with this password");
     refused("", "does not open with this password");
@@ -588,8 +572,8 @@ TEST_CASE("PKCS#12 opens with its password only, and without one if it has none"
     }
     CHECK(asked == 0);
     const auto refused = [&](const auto& password, std::string_view reason) {
-        check_call_refused([&](auto&... code) { return credential::from_pkcs12(file, password, code...); },
-                           errc::invalid_private_key, reason);
+        tests::check_refused_over_stale_errors(
+            errc::invalid_private_key, [&](auto&... code) { return credential::from_pkcs12(file, password, code...); }, reason);
     };
     refused(std::nullopt, "no password was given");
     refused("wrong", "does not open with this password");
@@ -598,15 +582,16 @@ TEST_CASE("PKCS#12 opens with its password only, and without one if it has none"
     refused("secret\0more"s, "does not open with this password");
     refused(std::string(5000, 'x'), "does not open with this password");
     refused(ask, "does not open with this password");
-    check_call_refused([&](auto&... code) { return credential::from_pkcs12(file, code...); }, errc::invalid_private_key);
+    tests::check_refused_over_stale_errors(errc::invalid_private_key,
+                                           [&](auto&... code) { return credential::from_pkcs12(file, code...); });
 
     const temporary_directory directory;
     const auto path = directory.write("identity.p12", file);
     CHECK(credential::from_pkcs12_file(path, "secret").leaf() == identity.leaf());
     CHECK(with_stale_errors([&] { return credential::from_pkcs12_file(path, "secret", ec); }));
     CHECK_FALSE(ec);
-    check_call_refused([&](auto&... code) { return credential::from_pkcs12_file(path, code...); }, errc::invalid_private_key,
-                       "identity.p12");
+    tests::check_refused_over_stale_errors(
+        errc::invalid_private_key, [&](auto&... code) { return credential::from_pkcs12_file(path, code...); }, "identity.p12");
 }
 
 TEST_CASE("a chain that is out of order is refused, and the error says where") {
@@ -621,27 +606,31 @@ TEST_CASE("a chain that is out of order is refused, and the error says where") {
     CHECK(load({&leaf})());
     CHECK(load({&leaf, &middle})());
     CHECK(load({&leaf, &middle, &root})());
-    check_call_refused(load({&leaf, &root, &middle}), errc::invalid_certificate,
-                       "certificate 2 (CN=Root) did not issue certificate 1 (CN=a.test)");
-    check_call_refused(load({&leaf, &root}), errc::invalid_certificate, "certificate 2 (CN=Root)");
-    check_call_refused(load({&leaf, &middle, &middle}), errc::invalid_certificate,
-                       "certificate 3 (CN=Middle) did not issue certificate 2 (CN=Middle)");
-    check_call_refused(load({&leaf, &middle, &server()}), errc::invalid_certificate, "certificate 3 (CN=localhost)");
+    tests::check_refused_over_stale_errors(errc::invalid_certificate, load({&leaf, &root, &middle}),
+                                           "certificate 2 (CN=Root) did not issue certificate 1 (CN=a.test)");
+    tests::check_refused_over_stale_errors(errc::invalid_certificate, load({&leaf, &root}), "certificate 2 (CN=Root)");
+    tests::check_refused_over_stale_errors(errc::invalid_certificate, load({&leaf, &middle, &middle}),
+                                           "certificate 3 (CN=Middle) did not issue certificate 2 (CN=Middle)");
+    tests::check_refused_over_stale_errors(errc::invalid_certificate, load({&leaf, &middle, &server()}),
+                                           "certificate 3 (CN=localhost)");
     // The same name, another key.
     const issued renewed = tests::make_authority("Middle", &root);
-    check_call_refused(load({&leaf, &renewed}), errc::invalid_certificate, "certificate 2 (CN=Middle)");
+    tests::check_refused_over_stale_errors(errc::invalid_certificate, load({&leaf, &renewed}), "certificate 2 (CN=Middle)");
     const std::vector<std::vector<std::byte>> der_chain{der(leaf.certificate.get()), der(root.certificate.get())};
-    check_call_refused([&](auto&... code) { return credential::from_der(der_chain, pkcs8_der(leaf.key.get()), code...); },
-                       errc::invalid_certificate, "certificate 2 (CN=Root) did not issue certificate 1 (CN=a.test)");
-    check_call_refused(
+    tests::check_refused_over_stale_errors(
+        errc::invalid_certificate,
+        [&](auto&... code) { return credential::from_der(der_chain, pkcs8_der(leaf.key.get()), code...); },
+        "certificate 2 (CN=Root) did not issue certificate 1 (CN=a.test)");
+    tests::check_refused_over_stale_errors(
+        errc::invalid_certificate,
         [&](auto&... code) {
             return credential::with_signer(
                 leaf.certificate_pem() + root.certificate_pem(), [](tls::signature_request) {}, code...);
         },
-        errc::invalid_certificate, "certificate 2 (CN=Root)");
+        "certificate 2 (CN=Root)");
     // A name that would break out of the line does not.
     const issued hostile = tests::make_authority("Evil\nCA");
-    check_call_refused(load({&leaf, &hostile}), errc::invalid_certificate, "certificate 2 (CN=Evil\\0ACA)");
+    tests::check_refused_over_stale_errors(errc::invalid_certificate, load({&leaf, &hostile}), "certificate 2 (CN=Evil\\0ACA)");
 }
 
 // A handshake of two SSLs in memory; the client asks for staples. Both are done then.
@@ -732,7 +721,8 @@ TEST_CASE("what cannot be stapled is refused") {
     const credential identity = credential::from_pem(chain_pem(), server().key_pem());
     const auto refused = [&](const std::string& list) {
         CAPTURE(list);
-        check_call_refused([&](auto&... code) { return identity.with_sct_list(list, code...); }, errc::invalid_certificate);
+        tests::check_refused_over_stale_errors(errc::invalid_certificate,
+                                               [&](auto&... code) { return identity.with_sct_list(list, code...); });
     };
     CHECK(identity.with_sct_list("\0\x03\0\x01x"s));
     refused("\0\0"s);               // no entry
@@ -746,9 +736,12 @@ TEST_CASE("what cannot be stapled is refused") {
     for (std::size_t size = 1; size != two_timestamps.size(); ++size) refused(two_timestamps.substr(0, size));
     const std::string large(std::size_t{1} << 24, 'x');
     CHECK(identity.with_ocsp_response(std::string_view(large).substr(1)));
-    check_call_refused([&](auto&... code) { return identity.with_ocsp_response(large, code...); }, errc::invalid_certificate);
-    check_call_refused([&](auto&... code) { return credential().with_ocsp_response("x", code...); }, errc::not_open);
-    check_call_refused([&](auto&... code) { return credential().with_sct_list(two_timestamps, code...); }, errc::not_open);
+    tests::check_refused_over_stale_errors(errc::invalid_certificate,
+                                           [&](auto&... code) { return identity.with_ocsp_response(large, code...); });
+    tests::check_refused_over_stale_errors(errc::not_open,
+                                           [&](auto&... code) { return credential().with_ocsp_response("x", code...); });
+    tests::check_refused_over_stale_errors(errc::not_open,
+                                           [&](auto&... code) { return credential().with_sct_list(two_timestamps, code...); });
 }
 
 TEST_CASE("an SSL takes a credential over in the place of its context's") {
@@ -832,10 +825,10 @@ TEST_CASE("a credential whose key is elsewhere is installed with who asks for si
     CHECK(tls::detail::public_key_of(credential()) == nullptr);
     CHECK(tls::detail::signer_of(credential()) == nullptr);
 
-    check_call_refused([&](auto&... code) { return credential::with_signer(chain_pem(), tls::signer(), code...); },
-                       errc::invalid_private_key);
-    check_call_refused([&](auto&... code) { return credential::with_signer(server().key_pem(), sign, code...); },
-                       errc::invalid_certificate);
+    tests::check_refused_over_stale_errors(
+        errc::invalid_private_key, [&](auto&... code) { return credential::with_signer(chain_pem(), tls::signer(), code...); });
+    tests::check_refused_over_stale_errors(
+        errc::invalid_certificate, [&](auto&... code) { return credential::with_signer(server().key_pem(), sign, code...); });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <tls/options.hpp>
 
 #include <support/identities.hpp>
+#include <support/refusal.hpp>
 #include <support/stale_errors.hpp>
 
 #include <tls/context.hpp>
@@ -30,23 +31,6 @@ using tls::server_options;
 
 client_options client() { return {.trust = tests::test_trust()}; }
 server_options server() { return {.identity = tests::credential_of(tests::key_kind::p256)}; }
-
-// Neither overload makes a context, both say the same, and the exception says what it was about.
-template <class Context>
-void check_refused(const typename Context::options& options, std::error_code expected, std::string_view about) {
-    CAPTURE(about);
-    std::error_code ec;
-    CHECK_FALSE(tests::with_stale_errors([&] { return Context::create(options, ec); }));
-    CHECK(ec == expected);
-    CHECK(tests::queue_is_empty());
-    try {
-        const Context made(options);
-        FAIL_CHECK("not refused");
-    } catch (const tls::error& e) {
-        CHECK(e.code() == expected);
-        CHECK(std::string_view(e.what()).find(about) != std::string_view::npos);
-    }
-}
 
 TEST_CASE("what nobody has asked for is off", "[options]") {
     const client_options c;
@@ -94,10 +78,10 @@ TEST_CASE("tickets have limits", "[options]") {
         options.tickets.lifetime = lifetime;
         return options;
     };
-    check_refused<server_context>(with(17, 1h), invalid, "tickets.count");
-    check_refused<server_context>(with(2, 0s), invalid, "tickets.lifetime");
-    check_refused<server_context>(with(2, -1s), invalid, "tickets.lifetime");
-    check_refused<server_context>(with(2, std::chrono::days(7) + 1s), invalid, "tickets.lifetime");
+    tests::check_options_refused<server_context>(with(17, 1h), invalid, "tickets.count");
+    tests::check_options_refused<server_context>(with(2, 0s), invalid, "tickets.lifetime");
+    tests::check_options_refused<server_context>(with(2, -1s), invalid, "tickets.lifetime");
+    tests::check_options_refused<server_context>(with(2, std::chrono::days(7) + 1s), invalid, "tickets.lifetime");
     CHECK(server_context(with(16, std::chrono::days(7))));
     CHECK(server_context(with(0, 1s)));
 
@@ -107,23 +91,23 @@ TEST_CASE("tickets have limits", "[options]") {
     CHECK(server_context(options));
     const tls::ticket_keys gone = std::move(keys);
     options.tickets.keys = std::move(keys);  // NOLINT(bugprone-use-after-move): that is what is tested
-    check_refused<server_context>(options, errc::not_open, "tls::ticket_keys");
+    tests::check_options_refused<server_context>(options, errc::not_open, "tls::ticket_keys");
 }
 
 TEST_CASE("options that have nothing to stand on are refused", "[options]") {
     client_options options = client();
     options.require_alpn = true;
-    check_refused<client_context>(options, errc::invalid_alpn, "require_alpn");
+    tests::check_options_refused<client_context>(options, errc::invalid_alpn, "require_alpn");
     options.alpn = {"h2"};
     CHECK(client_context(options));
 
     options = client();
     options.identity = tls::credential();
-    check_refused<client_context>(options, errc::not_open, "tls::credential");
+    tests::check_options_refused<client_context>(options, errc::not_open, "tls::credential");
 
     options = client();
     options.revocation = tls::revocation_check::leaf;
-    check_refused<client_context>(options, errc::invalid_trust, "revocation list");
+    tests::check_options_refused<client_context>(options, errc::invalid_trust, "revocation list");
     options.revocation = tls::revocation_check::none;
     CHECK(client_context(options));
 
@@ -131,26 +115,26 @@ TEST_CASE("options that have nothing to stand on are refused", "[options]") {
     serving.authentication = tls::client_auth::required;
     serving.trust = tests::test_trust();
     serving.revocation = tls::revocation_check::chain;
-    check_refused<server_context>(serving, errc::invalid_trust, "revocation list");
+    tests::check_options_refused<server_context>(serving, errc::invalid_trust, "revocation list");
 }
 
 TEST_CASE("algorithms are given once, by names that are known", "[options]") {
     client_options options = client();
     options.groups = "X25519";
     options.group_list = {tls::group::x25519};
-    check_refused<client_context>(options, errc::invalid_groups, "given twice");
+    tests::check_options_refused<client_context>(options, errc::invalid_groups, "given twice");
     options.groups.clear();
     CHECK(client_context(options));
     options.group_list.push_back(static_cast<tls::group>(12345));
-    check_refused<client_context>(options, errc::invalid_groups, "12345");
+    tests::check_options_refused<client_context>(options, errc::invalid_groups, "12345");
     options.group_list.clear();
     options.groups = std::string("X25519\0:P-256", 13);
-    check_refused<client_context>(options, errc::invalid_groups, "NUL");
+    tests::check_options_refused<client_context>(options, errc::invalid_groups, "NUL");
 
     server_options serving = server();
     serving.tls1_2_ciphers = "ECDHE-RSA-AES128-GCM-SHA256";
     serving.cipher_list = {static_cast<tls::cipher_suite>(0xFFFF)};
-    check_refused<server_context>(serving, errc::invalid_ciphers, "65535");
+    tests::check_options_refused<server_context>(serving, errc::invalid_ciphers, "65535");
     serving.cipher_list.clear();
     CHECK(server_context(serving));
 }

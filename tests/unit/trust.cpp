@@ -7,6 +7,7 @@
 
 #include <support/files.hpp>
 #include <support/pki.hpp>
+#include <support/refusal.hpp>
 #include <support/revocation.hpp>
 #include <support/stale_errors.hpp>
 
@@ -87,31 +88,16 @@ std::string trusted_certificate_pem(const issued& of, bool rejected) {
 
 std::error_condition condition(errc code) { return make_error_code(code).default_error_condition(); }
 
-// Both overloads refuse, alike, and name `bad`.
-template <class Make>
-void check_refused(Make&& make, std::string_view bad, std::error_condition expected) {
-    std::error_code ec;
-    CHECK_FALSE(with_stale_errors([&] { return make(ec); }));
-    CHECK(ec.default_error_condition() == expected);
-    CHECK(queue_is_empty());
-    try {
-        (void)with_stale_errors([&] { return make(); });
-        FAIL_CHECK("loaded");
-    } catch (const tls::error& e) {
-        CHECK(e.code() == ec);
-        CHECK(std::string_view(e.what()).find(bad) != std::string_view::npos);
-    }
-    CHECK(queue_is_empty());
-}
-
 void check_file_refused(const std::filesystem::path& path, std::error_condition expected) {
     CAPTURE(path);
-    check_refused([&](auto&... ec) { return trust_store::from_file(path, ec...); }, path.filename().string(), expected);
+    tests::check_refused_over_stale_errors(
+        expected, [&](auto&... ec) { return trust_store::from_file(path, ec...); }, path.filename().string());
 }
 
 void check_directory_refused(const std::filesystem::path& path, std::string_view bad, std::error_condition expected) {
     CAPTURE(path);
-    check_refused([&](auto&... ec) { return trust_store::from_directory(path, ec...); }, bad, expected);
+    tests::check_refused_over_stale_errors(
+        expected, [&](auto&... ec) { return trust_store::from_directory(path, ec...); }, bad);
 }
 
 TEST_CASE("an empty store trusts nobody") {
@@ -169,17 +155,19 @@ TEST_CASE("trust from memory, in PEM and DER") {
     CHECK(trusts(both, second()));
 
     const auto refused_der = [&](const std::vector<std::byte>& bad) {
-        check_refused([&](auto&... code) { return trust_store::from_der(bad, code...); }, "DER",
-                      condition(errc::invalid_trust));
+        tests::check_refused_over_stale_errors(
+            condition(errc::invalid_trust), [&](auto&... code) { return trust_store::from_der(bad, code...); }, "DER");
     };
     refused_der({});
     bytes.push_back(std::byte{0});
     refused_der(bytes);
     bytes.resize(bytes.size() - 2);
     refused_der(bytes);
-    check_refused([&](auto&... code) { return trust_store::from_pem("", code...); }, "PEM", condition(errc::invalid_trust));
-    check_refused([&](auto&... code) { return trust_store::from_pem(first().key_pem(), code...); }, "PEM",
-                  condition(errc::invalid_trust));
+    tests::check_refused_over_stale_errors(
+        condition(errc::invalid_trust), [&](auto&... code) { return trust_store::from_pem("", code...); }, "PEM");
+    tests::check_refused_over_stale_errors(
+        condition(errc::invalid_trust), [&](auto&... code) { return trust_store::from_pem(first().key_pem(), code...); },
+        "PEM");
 }
 
 TEST_CASE("OpenSSL's TRUSTED CERTIFICATE keeps its meaning") {

@@ -13,7 +13,6 @@
 #include <tls/detail/answer.hpp>
 #include <tls/detail/boringssl.hpp>
 #include <tls/detail/buffer.hpp>
-#include <tls/detail/callback.hpp>
 #include <tls/detail/client_hello.hpp>
 #include <tls/detail/connection_state.hpp>
 #include <tls/detail/context_settings.hpp>
@@ -33,13 +32,11 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <new>
-#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -344,7 +341,6 @@ private:
     // `until_early`: stops when early data has come.
     progress go_on(bool until_early) {
         for (;;) {
-            if (established_ && ready_) return {};
             if (const std::error_code refusal = handshake_refusal()) return {.error = refusal};
             if (established_) return {};
             began_ = true;
@@ -418,8 +414,7 @@ private:
         const int result = ::SSL_do_handshake(ssl_.get());
         clear_error_queue();
         rethrow_kept();
-        early()->was_offered = result == 1 && ::SSL_in_early_data(ssl_.get()) != 0;
-        return early()->was_offered;
+        return result == 1 && ::SSL_in_early_data(ssl_.get()) != 0;
     }
 
     // The server will have none of a client's early data: the handshake goes on as if it had not been sent.
@@ -427,13 +422,12 @@ private:
         if (early() == nullptr || ::SSL_get_error(ssl_.get(), result) != SSL_ERROR_EARLY_DATA_REJECTED) return false;
         clear_error_queue();
         ::SSL_reset_early_data_reject(ssl_.get());
-        early()->rejected = true;
         return true;
     }
 
     // What the server has not accepted is sent once more, as the first that it gets after the handshake.
     void settle_early_data() {
-        const bool accepted = !early()->rejected && ::SSL_early_data_accepted(ssl_.get()) != 0;
+        const bool accepted = ::SSL_early_data_accepted(ssl_.get()) != 0;
         while (!accepted && !early()->sent.empty() && !write_failure_) {
             const auto again = early()->sent.bytes().first(std::min(early()->sent.size(), batch_plaintext));
             wire_->begin_call(records_in(again.size()));

@@ -131,11 +131,9 @@ public:
         const bool verified = settings != nullptr && settings->verification != verify_mode::dangerously_none;
         if (!verified || sent == nullptr || sk_X509_num(sent) == 0) return chain;
         const error_queue_guard guard;
-        const bssl::UniquePtr<X509_STORE_CTX> work(::X509_STORE_CTX_new());
-        X509_STORE* const store = ::SSL_CTX_get_cert_store(::SSL_get_SSL_CTX(ssl));
-        if (work == nullptr || ::X509_STORE_CTX_init(work.get(), store, sk_X509_value(sent, 0), sent) != 1) return chain;
-        X509_VERIFY_PARAM_set1(::X509_STORE_CTX_get0_param(work.get()), ::SSL_CTX_get0_param(::SSL_get_SSL_CTX(ssl)));
-        if (::X509_verify_cert(work.get()) == 1) chain = certificates_of(::X509_STORE_CTX_get0_chain(work.get()));
+        const auto work = new_verification(ssl, sent, ::SSL_CTX_get0_param(::SSL_get_SSL_CTX(ssl)));
+        if (work != nullptr && ::X509_verify_cert(work.get()) == 1)
+            chain = certificates_of(::X509_STORE_CTX_get0_chain(work.get()));
         return chain;
     }
 

@@ -58,50 +58,54 @@ struct handshake_state {
 struct early_data_state {
     plaintext_queue received{};  // a server's, until read_early() fetches it
     plaintext_queue sent{};      // a client's, until the server has accepted it
-    bool was_offered = false;    // a client's first flight asks for it
-    bool rejected = false;
     std::size_t resent = 0;
 };
 
-// While it lives BoringSSL finds no input: to write early data must not become to wait for the server, or to complete the
-// handshake, which is what SSL_write does beyond the limit.
-class without_input {
+// While it lives BoringSSL reads from another BIO than its own.
+class other_input {
 public:
-    explicit without_input(SSL* ssl) : ssl_(ssl), own_(bssl::UpRef(::SSL_get_rbio(ssl))) {
-        bssl::UniquePtr<BIO> nothing(::BIO_new(::BIO_s_mem()));
-        if (nothing == nullptr) throw std::bad_alloc();
-        ::SSL_set0_rbio(ssl_, nothing.release());
-    }
-    ~without_input() { ::SSL_set0_rbio(ssl_, own_.release()); }
-    without_input(const without_input&) = delete;
-    without_input& operator=(const without_input&) = delete;
+    other_input(const other_input&) = delete;
+    other_input& operator=(const other_input&) = delete;
 
-private:
+protected:
+    // Throws std::bad_alloc for null.
+    other_input(SSL* ssl, bssl::UniquePtr<BIO> other) : ssl_(ssl), own_(bssl::UpRef(::SSL_get_rbio(ssl))) {
+        if (other == nullptr) throw std::bad_alloc();
+        ::SSL_set0_rbio(ssl_, other.release());
+    }
+    ~other_input() { ::SSL_set0_rbio(ssl_, own_.release()); }
+
     SSL* ssl_;
     bssl::UniquePtr<BIO> own_;
 };
 
-// While it lives BoringSSL finds no input once its handshake is complete: SSL_read, which is to give early data, would read on and wait for
-// a client that waits for us.
-class input_until_complete {
+// There is none: to write early data must not become to wait for the server, or to complete the handshake, which is what SSL_write does
+// beyond the limit.
+class without_input : other_input {
 public:
-    explicit input_until_complete(SSL* ssl) : ssl_(ssl), own_(bssl::UpRef(::SSL_get_rbio(ssl))) {
+    explicit without_input(SSL* ssl) : other_input(ssl, bssl::UniquePtr<BIO>(::BIO_new(::BIO_s_mem()))) {}
+};
+
+// There is none once the handshake is complete: SSL_read, which is to give early data, would read on and wait for a client that waits
+// for us.
+class input_until_complete : other_input {
+public:
+    explicit input_until_complete(SSL* ssl) : other_input(ssl, gate(this)) {}
+
+private:
+    static bssl::UniquePtr<BIO> gate(input_until_complete* here) {
         static const BIO_METHOD* const method = [] {
             BIO_METHOD* const made = ::BIO_meth_new(::BIO_get_new_index(), "tls-stream early data");
             if (made != nullptr) ::BIO_meth_set_read(made, &input_until_complete::read);
             return made;
         }();
-        bssl::UniquePtr<BIO> gate(method != nullptr ? ::BIO_new(method) : nullptr);
-        if (gate == nullptr) throw std::bad_alloc();
-        ::BIO_set_data(gate.get(), this);
-        ::BIO_set_init(gate.get(), 1);
-        ::SSL_set0_rbio(ssl_, gate.release());
+        bssl::UniquePtr<BIO> made(method != nullptr ? ::BIO_new(method) : nullptr);
+        if (made == nullptr) return nullptr;
+        ::BIO_set_data(made.get(), here);
+        ::BIO_set_init(made.get(), 1);
+        return made;
     }
-    ~input_until_complete() { ::SSL_set0_rbio(ssl_, own_.release()); }
-    input_until_complete(const input_until_complete&) = delete;
-    input_until_complete& operator=(const input_until_complete&) = delete;
 
-private:
     static int read(BIO* gate, char* into, int size) noexcept {
         const auto& here = *static_cast<const input_until_complete*>(::BIO_get_data(gate));
         ::BIO_clear_retry_flags(gate);
@@ -110,9 +114,6 @@ private:
         if (n <= 0 && (complete || ::BIO_should_retry(here.own_.get()) != 0)) ::BIO_set_retry_read(gate);
         return n;
     }
-
-    SSL* ssl_;
-    bssl::UniquePtr<BIO> own_;
 };
 
 }  // namespace detail

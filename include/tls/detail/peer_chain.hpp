@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace tls {
@@ -24,6 +25,19 @@ namespace detail {
         all.emplace_back(bssl::UpRef(sk_X509_value(stack, i)));
     }
     return all;
+}
+
+// A verification of these certificates for this connection's purpose, against what its context trusts, with these parameters; null when memory
+// ran out.
+[[nodiscard]] inline bssl::UniquePtr<X509_STORE_CTX> new_verification(const SSL* ssl, STACK_OF(X509) * sent,
+                                                                      const X509_VERIFY_PARAM* parameters) {
+    bssl::UniquePtr<X509_STORE_CTX> work(::X509_STORE_CTX_new());
+    X509_STORE* const store = ::SSL_CTX_get_cert_store(::SSL_get_SSL_CTX(ssl));
+    const char* const purpose = ::SSL_is_server(ssl) != 0 ? "ssl_client" : "ssl_server";
+    const bool made = work != nullptr && ::X509_STORE_CTX_init(work.get(), store, sk_X509_value(sent, 0), sent) == 1 &&
+                      ::X509_STORE_CTX_set_default(work.get(), purpose) == 1 &&
+                      ::X509_VERIFY_PARAM_set1(::X509_STORE_CTX_get0_param(work.get()), parameters) == 1;
+    return made ? std::move(work) : nullptr;
 }
 
 // What SSL_get0_ocsp_response and SSL_get0_signed_cert_timestamp_list have.

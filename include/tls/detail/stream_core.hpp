@@ -89,11 +89,7 @@ public:
     void handshake(std::error_code& ec) {
         if (!begin_alone(ec)) return;
         failing_by_exception([&] {
-            progress step;
-            do step = with_output([&] { return tls.handshake(); });
-            while (needs_answer(step.wants) && await_answer(step.wants, ec));
-            if (needs_answer(step.wants)) return;
-            finish_read(step, ec);
+            answered([&] { return tls.handshake(); }, ec);
             // A flight that is still here would keep the peer waiting while the caller believes that all is said.
             if (!ec) flushed(ec);
         });
@@ -167,18 +163,13 @@ public:
 
     std::size_t read_early(std::span<std::byte> into, std::error_code& ec) {
         if (!begin_alone(ec) || into.empty()) return without_open(into.empty(), ec);
-        const auto again = [&] { return read_early(into, ec); };
-        return failing_by_exception([&] { return finish_step(with_output([&] { return tls.read_early(into); }), ec, again); });
+        return failing_by_exception([&] { return answered([&] { return tls.read_early(into); }, ec); });
     }
 
     void update_keys(bool ask_peer, std::error_code& ec) {
         if (!begin_alone(ec)) return;
         failing_by_exception([&] {
-            progress step;
-            do step = with_output([&] { return tls.update_keys(ask_peer); });
-            while (needs_answer(step.wants) && await_answer(step.wants, ec));
-            if (needs_answer(step.wants)) return;
-            finish_read(step, ec);
+            answered([&] { return tls.update_keys(ask_peer); }, ec);
             if (!ec) flushed(ec);
         });
     }
@@ -378,6 +369,16 @@ private:
         wants_ = want::nothing;
         ec.clear();
         return true;
+    }
+
+    // Makes a call of the connection's, and again after each answer of the user's.
+    template <class Call>
+    std::size_t answered(Call call, std::error_code& ec) {
+        for (;;) {
+            const progress step = with_output(call);
+            if (!needs_answer(step.wants)) return finish_read(step, ec);
+            if (!await_answer(step.wants, ec)) return 0;
+        }
     }
 
     // Out of line, so that what calls itself only after an answer is no recursion to the compiler, which would not inline it.

@@ -86,20 +86,13 @@ namespace detail {
     const auto out_of_memory = [] {
         return describe_failure(std::error_code(X509_V_ERR_OUT_OF_MEM, verify_category()), -1, {});
     };
-    X509* const leaf = sk_X509_value(sent, 0);
-    const bssl::UniquePtr<X509_STORE_CTX> work(::X509_STORE_CTX_new());
-    X509_STORE* const store = ::SSL_CTX_get_cert_store(::SSL_get_SSL_CTX(ssl));
-    const char* const purpose = ::SSL_is_server(ssl) != 0 ? "ssl_client" : "ssl_server";
-    if (work == nullptr || ::X509_STORE_CTX_init(work.get(), store, leaf, sent) != 1 ||
-        ::X509_STORE_CTX_set_default(work.get(), purpose) != 1) {
-        return out_of_memory();
-    }
-    X509_VERIFY_PARAM* const parameters = ::X509_STORE_CTX_get0_param(work.get());
+    const auto work = new_verification(ssl, sent, ::SSL_get0_param(const_cast<SSL*>(ssl)));
+    if (work == nullptr) return out_of_memory();
     const char* public_name = nullptr;
     std::size_t public_name_size = 0;
     ::SSL_get0_ech_name_override(ssl, &public_name, &public_name_size);
-    if (::X509_VERIFY_PARAM_set1(parameters, ::SSL_get0_param(const_cast<SSL*>(ssl))) != 1 ||
-        (public_name_size != 0 && !require_name(parameters, {.name = std::string(public_name, public_name_size)}))) {
+    if (public_name_size != 0 &&
+        !require_name(::X509_STORE_CTX_get0_param(work.get()), {.name = std::string(public_name, public_name_size)})) {
         return out_of_memory();
     }
     if (::X509_verify_cert(work.get()) == 1) {
