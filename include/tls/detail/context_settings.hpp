@@ -32,7 +32,7 @@ struct context_settings {
     key_log keys{};
     observer observe{};
     // What a session may be resumed under: everything that decided whether its peer was believed.
-    std::array<std::uint8_t, 32> policy{};
+    std::array<std::uint8_t, 32> session_binding{};
     signer sign{};  // whoever holds the private key of the identity, if that is
                     // elsewhere
 

@@ -87,7 +87,7 @@ inline void set_role(SSL_CTX* ctx, const client_options& from, context_settings&
     const bool verifies_chain = from.verification != verify_mode::dangerously_none;
     // Whose system store cannot be read must still be able to do without it.
     if (verifies_chain) set_verification(ctx, from, why);
-    if (!why) set_policy_digest(from, static_cast<unsigned>(from.verification), verifies_chain, settings, why);
+    if (!why) set_session_binding(from, static_cast<unsigned>(from.verification), verifies_chain, settings, why);
     if (!why && from.identity) {
         install(*from.identity, ctx, &keys_elsewhere, why);
         if (const signer* const sign = signer_of(*from.identity)) settings.sign = *sign;
@@ -111,7 +111,7 @@ inline void set_role(SSL_CTX* ctx, const client_options& from, context_settings&
     settings.on_session = from.on_session;
     settings.keep_session = from.keep_session;
     settings.early_data = from.early_data;
-    ::SSL_CTX_set_session_id_context(ctx, settings.policy.data(), settings.policy.size());
+    ::SSL_CTX_set_session_id_context(ctx, settings.session_binding.data(), settings.session_binding.size());
     if (from.sessions || from.on_session || from.keep_session) {
         ::SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         ::SSL_CTX_sess_set_new_cb(ctx, &keep_session);
@@ -136,7 +136,7 @@ inline void set_role(SSL_CTX* ctx, const server_options& from, context_settings&
     }
     ::SSL_CTX_set_early_data_enabled(ctx, from.early_data ? 1 : 0);
     const bool verifies = from.authentication != client_auth::none;
-    set_policy_digest(from, static_cast<unsigned>(from.authentication), verifies, settings, why);
+    set_session_binding(from, static_cast<unsigned>(from.authentication), verifies, settings, why);
     if (!why && from.ech) {
         settings.ech = from.ech;
         attach(*from.ech, ctx, why);

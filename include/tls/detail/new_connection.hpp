@@ -63,12 +63,12 @@ inline void offer_session(new_connection& made, const context_settings& settings
             return;
         }
     } else if (settings.sessions) {
-        resumed = take_session(*settings.sessions, made.server_name, options.port, settings.policy);
+        resumed = take_session(*settings.sessions, made.server_name, options.port, settings.session_binding);
     }
     if (!resumed) return;
     unsigned size = 0;
     const std::uint8_t* const id = ::SSL_SESSION_get0_id_context(resumed.native_handle(), &size);
-    if (!std::ranges::equal(std::span(id, size), settings.policy)) return;
+    if (!std::ranges::equal(std::span(id, size), settings.session_binding)) return;
     ::SSL_set_session(made.ssl.get(), resumed.native_handle());
 }
 

@@ -132,12 +132,12 @@ inline ssl_select_cert_result_t refuse_client(connection& here, alert why) {
     return ssl_select_cert_error;
 }
 
-// RFC 6066 3: a session is not resumed under another name. With what else decides: the context's policy.
+// RFC 6066 3: a session is not resumed under another name. With what else decides, which the context knows.
 inline bool bind_session(SSL* ssl, const context_settings& settings, std::string_view name) {
     std::array<std::uint8_t, SHA256_DIGEST_LENGTH> id{};
     SHA256_CTX hash;
     ::SHA256_Init(&hash);
-    ::SHA256_Update(&hash, settings.policy.data(), settings.policy.size());
+    ::SHA256_Update(&hash, settings.session_binding.data(), settings.session_binding.size());
     ::SHA256_Update(&hash, name.data(), name.size());
     ::SHA256_Final(id.data(), &hash);
     return ::SSL_set_session_id_context(ssl, id.data(), id.size()) == 1;

@@ -57,7 +57,7 @@ void set_verification(SSL_CTX* ctx, const Options& from, failure& why) {
 // What decides whether a session of the one context may be resumed in another: everything that decided whether the peer was
 // believed.
 template <class Options>
-void set_policy_digest(const Options& from, unsigned mode, bool verifies_chain, context_settings& settings, failure& why) {
+void set_session_binding(const Options& from, unsigned mode, bool verifies_chain, context_settings& settings, failure& why) {
     bssl::ScopedEVP_MD_CTX hash;
     bool hashed = ::EVP_DigestInit_ex(hash.get(), ::EVP_sha256(), nullptr) == 1;
     const auto add = [&](std::span<const std::byte> bytes) {
@@ -82,7 +82,7 @@ void set_policy_digest(const Options& from, unsigned mode, bool verifies_chain, 
         hashed = hashed && ::RAND_bytes(unique.data(), unique.size()) == 1;
         add(std::as_bytes(std::span(unique)));
     }
-    if (!hashed || ::EVP_DigestFinal_ex(hash.get(), settings.policy.data(), nullptr) != 1) {
+    if (!hashed || ::EVP_DigestFinal_ex(hash.get(), settings.session_binding.data(), nullptr) != 1) {
         if (!why) why = queued_failure(std::make_error_code(std::errc::not_enough_memory), "TLS context");
     }
 }
