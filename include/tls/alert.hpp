@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Alerts, by the names and numbers of RFC 8446 6 and the IANA registry.
+/// @file
+/// Alerts, by the names and numbers of RFC 8446 6 and the IANA registry.
 
 #ifndef TLS_STREAM_TLS_ALERT_HPP
 #define TLS_STREAM_TLS_ALERT_HPP
@@ -12,45 +13,45 @@
 namespace tls {
 inline namespace v0 {
 
-// What one side tells the other when it ends the connection, for a reason or, with close_notify, for none.
+/// What one side tells the other when it ends the connection, for a reason or, with close_notify, for none.
 enum class alert : std::uint8_t {
-    close_notify = 0,
-    unexpected_message = 10,
-    bad_record_mac = 20,
-    decryption_failed = 21,
-    record_overflow = 22,
-    decompression_failure = 30,
-    handshake_failure = 40,
-    no_certificate = 41,
-    bad_certificate = 42,
-    unsupported_certificate = 43,
-    certificate_revoked = 44,
-    certificate_expired = 45,
-    certificate_unknown = 46,
-    illegal_parameter = 47,
-    unknown_ca = 48,
-    access_denied = 49,
-    decode_error = 50,
-    decrypt_error = 51,
-    protocol_version = 70,
-    insufficient_security = 71,
-    internal_error = 80,
-    inappropriate_fallback = 86,
-    user_canceled = 90,
-    no_renegotiation = 100,
-    missing_extension = 109,
-    unsupported_extension = 110,
-    certificate_unobtainable = 111,
-    unrecognized_name = 112,
-    bad_certificate_status_response = 113,
-    bad_certificate_hash_value = 114,
-    unknown_psk_identity = 115,
-    certificate_required = 116,
-    no_application_protocol = 120,
-    ech_required = 121,
+    close_notify = 0,                       ///< the sender is done; everything that it sent is in (RFC 8446 6.1)
+    unexpected_message = 10,                ///< a message that does not belong there
+    bad_record_mac = 20,                    ///< a record that cannot be decrypted: changed on the way, or another key
+    decryption_failed = 21,                 ///< older versions
+    record_overflow = 22,                   ///< a record that is too long
+    decompression_failure = 30,             ///< older versions
+    handshake_failure = 40,                 ///< no acceptable set of parameters
+    no_certificate = 41,                    ///< older versions
+    bad_certificate = 42,                   ///< a certificate that is malformed, or whose signature does not verify
+    unsupported_certificate = 43,           ///< a certificate of a kind that is not supported
+    certificate_revoked = 44,               ///< its issuer has revoked the certificate
+    certificate_expired = 45,               ///< the certificate has expired, or is not valid yet
+    certificate_unknown = 46,               ///< something else makes the certificate unacceptable
+    illegal_parameter = 47,                 ///< a value that is out of range, or does not fit others
+    unknown_ca = 48,                        ///< the chain leads to no authority that is trusted
+    access_denied = 49,                     ///< a valid certificate whose holder may not come in
+    decode_error = 50,                      ///< a message that cannot be parsed
+    decrypt_error = 51,                     ///< a signature or a Finished message that does not verify
+    protocol_version = 70,                  ///< no common protocol version
+    insufficient_security = 71,             ///< the server asks for stronger parameters than the client has
+    internal_error = 80,                    ///< something that is not about the peer
+    inappropriate_fallback = 86,            ///< a client that fell back to an older version needlessly (RFC 7507)
+    user_canceled = 90,                     ///< somebody has cancelled the handshake
+    no_renegotiation = 100,                 ///< TLS 1.2: renegotiation is refused (RFC 5246 7.2.2)
+    missing_extension = 109,                ///< an extension that the message must have is not there
+    unsupported_extension = 110,            ///< an extension where it may not be
+    certificate_unobtainable = 111,         ///< older versions
+    unrecognized_name = 112,                ///< no server of that name here (RFC 6066 3)
+    bad_certificate_status_response = 113,  ///< a stapled OCSP response that is unacceptable (RFC 6066 8)
+    bad_certificate_hash_value = 114,       ///< older versions
+    unknown_psk_identity = 115,             ///< no acceptable PSK identity
+    certificate_required = 116,             ///< the client has to show a certificate, and did not
+    no_application_protocol = 120,          ///< no common protocol by ALPN (RFC 7301 3.2)
+    ech_required = 121,                     ///< the client insists on Encrypted Client Hello (RFC 9849 6.1.6)
 };
 
-// The alert's name, "unknown_ca" for one; "unknown" for a number that has none.
+/// The alert's name, "unknown_ca" for one; "unknown" for a number that has none.
 [[nodiscard]] constexpr std::string_view to_string(alert value) noexcept {
     switch (value) {
         case alert::close_notify: return "close_notify";

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// tls::stream over standalone Asio's sockets and streams; Asio 1.22 and newer. What its members promise is in detail/async_stream.hpp.
+/// @file
+/// tls::stream over standalone Asio's sockets and streams; Asio 1.22 and newer. What its members promise is in detail/async_stream.hpp.
 
 #ifndef TLS_STREAM_TLS_ASIO_HPP
 #define TLS_STREAM_TLS_ASIO_HPP
@@ -197,7 +198,8 @@ concept asio_layer = requires(const typename S::executor_type& executor) {
 
 }  // namespace detail
 
-// See detail::async_stream, whose members these are.
+/// TLS over a socket or stream of standalone Asio's, and of Boost.Asio's by <tls/boost_asio.hpp>. Its members, and what they promise, are
+/// those of detail::async_stream.
 template <class Socket>
     requires detail::asio_layer<std::remove_reference_t<Socket>>
 class stream<Socket> : public detail::async_stream<detail::asio_library, Socket> {
@@ -206,17 +208,19 @@ class stream<Socket> : public detail::async_stream<detail::asio_library, Socket>
 public:
     using base::base;
 
-    // As the constructors, without an exception; an empty stream on failure.
+    /// As the constructors, without an exception; an empty stream on failure.
     [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
                                        std::error_code& ec) {
         return create(std::forward<Socket>(socket), context, server_name, connection_options{}, ec);
     }
+    /// The same with options of its own.
     [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
                                        const connection_options& options, std::error_code& ec) {
         return stream(detail::reporting(ec, [&](detail::failure& why) {
             return base::make(why, std::forward<Socket>(socket), context, server_name, options);
         }));
     }
+    /// The same for a server.
     [[nodiscard]] static stream create(Socket socket, const server_context& context, std::error_code& ec) {
         return stream(detail::reporting(
             ec, [&](detail::failure& why) { return base::make(why, std::forward<Socket>(socket), context); }));

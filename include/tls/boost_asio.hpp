@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// tls::stream over Boost.Asio's sockets and streams, Boost.Beast's among them; Boost 1.74 and newer. What its members promise is in
-// detail/async_stream.hpp.
-//
-// Error codes are boost::system::error_code: `ec == tls::errc::truncated` works with them, to_std(ec) has the library's own category, and
-// what a layer below has failed with is as it was. Members that throw throw boost::system::system_error, whose what() has BoringSSL's
-// account as well. Cancellation slots came with Boost 1.77.
+/// @file
+/// tls::stream over Boost.Asio's sockets and streams, Boost.Beast's among them; Boost 1.74 and newer. What its members promise is in
+/// detail/async_stream.hpp.
+///
+/// Error codes are boost::system::error_code: `ec == tls::errc::truncated` works with them, to_std(ec) has the library's own category, and
+/// what a layer below has failed with is as it was. Members that throw throw boost::system::system_error, whose what() has BoringSSL's
+/// account as well. Cancellation slots came with Boost 1.77.
 
 #ifndef TLS_STREAM_TLS_BOOST_ASIO_HPP
 #define TLS_STREAM_TLS_BOOST_ASIO_HPP
@@ -209,7 +210,7 @@ concept boost_asio_layer = requires(const typename S::executor_type& executor) {
 
 }  // namespace detail
 
-// See detail::async_stream, whose members these are.
+/// TLS over a socket or stream of Boost.Asio's. Its members, and what they promise, are those of detail::async_stream.
 template <class Socket>
     requires detail::boost_asio_layer<std::remove_reference_t<Socket>>
 class stream<Socket> : public detail::async_stream<detail::boost_asio_library, Socket> {
@@ -218,39 +219,42 @@ class stream<Socket> : public detail::async_stream<detail::boost_asio_library, S
 public:
     using base::base;
 
-    // As the constructors, without an exception; an empty stream on failure.
+    /// As the constructors, without an exception; an empty stream on failure.
     [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
                                        std::error_code& ec) {
         return create(std::forward<Socket>(socket), context, server_name, connection_options{}, ec);
     }
+    /// The same with options of its own.
     [[nodiscard]] static stream create(Socket socket, const client_context& context, std::string_view server_name,
                                        const connection_options& options, std::error_code& ec) {
         return stream(detail::reporting(ec, [&](detail::failure& why) {
             return base::make(why, std::forward<Socket>(socket), context, server_name, options);
         }));
     }
+    /// The same for a server.
     [[nodiscard]] static stream create(Socket socket, const server_context& context, std::error_code& ec) {
         return stream(detail::reporting(
             ec, [&](detail::failure& why) { return base::make(why, std::forward<Socket>(socket), context); }));
     }
 };
 
-// A code of Boost's as the standard's: of one of the library's categories where it is one of the library's.
+/// A code of Boost's as the standard's: of one of the library's categories where it is one of the library's.
 [[nodiscard]] inline std::error_code to_std(const boost::system::error_code& code) { return detail::boost_to_std(code); }
 
-// Later ones can do this by themselves.
+/// Later ones can do this by themselves.
 template <std::same_as<boost::system::error_code> Code>
     requires(!detail::boost_holds_std)
 [[nodiscard]] bool operator==(const Code& code, errc what) {
     return detail::boost_to_std(code) == make_error_code(what);
 }
 
-// Beast finds these by argument-dependent lookup when a WebSocket over TLS ends: shutdown(both), which waits for the peer's own end within
-// the default limits. As with every shutdown the error is that of our own part; read_end() tells how the peer has ended.
+/// Beast finds these by argument-dependent lookup when a WebSocket over TLS ends: shutdown(both), which waits for the peer's own end within
+/// the default limits. As with every shutdown the error is that of our own part; read_end() tells how the peer has ended.
 template <class Socket>
 void teardown(boost::beast::role_type, stream<Socket>& ended, boost::system::error_code& ec) {
     ended.shutdown(shutdown_mode::both, ec);
 }
+/// The same, and what is awaited is `handler`, a completion token: void(boost::system::error_code).
 template <class Socket, class Handler>
 void async_teardown(boost::beast::role_type, stream<Socket>& ended, Handler&& handler) {
     ended.async_teardown(std::forward<Handler>(handler));

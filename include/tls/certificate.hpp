@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// An X.509 certificate as a value: what a peer sent, what a credential or a trust store holds.
+/// @file
+/// An X.509 certificate as a value: what a peer sent, what a credential or a trust store holds.
 
 #ifndef TLS_STREAM_TLS_CERTIFICATE_HPP
 #define TLS_STREAM_TLS_CERTIFICATE_HPP
@@ -33,17 +34,19 @@
 namespace tls {
 inline namespace v0 {
 
-// A certificate, immutable and shared: copies are cheap and may be used by several threads. The getters throw tls::error:
-// errc::not_open on an empty one, errc::invalid_certificate where the part that is asked for is malformed. They show what
-// the certificate claims; whether it may be trusted is for the handshake to find out.
+/// A certificate, immutable and shared: copies are cheap and may be used by several threads. The getters throw tls::error:
+/// errc::not_open on an empty one, errc::invalid_certificate where the part that is asked for is malformed. They show what
+/// the certificate claims; whether it may be trusted is for the handshake to find out.
 class certificate {
 public:
-    // Empty.
+    /// Empty.
     certificate() noexcept = default;
-    // Takes the reference over; null gives an empty one.
+    /// Takes the reference over; null gives an empty one.
     explicit certificate(bssl::UniquePtr<X509> x509) noexcept : x509_(std::move(x509)) {}
+    /// Copies share the X509.
     certificate(const certificate& other) noexcept : x509_(bssl::UpRef(other.x509_)) {}
     certificate(certificate&&) noexcept = default;
+    /// Copies share the X509.
     certificate& operator=(const certificate& other) noexcept {
         x509_ = bssl::UpRef(other.x509_);
         return *this;
@@ -51,93 +54,103 @@ public:
     certificate& operator=(certificate&&) noexcept = default;
     ~certificate() = default;
 
-    // The first certificate of a PEM text; other blocks and text between them are skipped. Fails with
-    // errc::invalid_certificate if there is none or if it is malformed.
+    /// The first certificate of a PEM text; other blocks and text between them are skipped. Fails with
+    /// errc::invalid_certificate if there is none or if it is malformed.
     [[nodiscard]] static certificate from_pem(std::string_view text);
+    /// The same without an exception.
     [[nodiscard]] static certificate from_pem(std::string_view text, std::error_code& ec);
-    // Exactly one certificate in DER. Fails with errc::invalid_certificate.
+    /// Exactly one certificate in DER. Fails with errc::invalid_certificate.
     [[nodiscard]] static certificate from_der(std::span<const std::byte> der);
+    /// The same without an exception.
     [[nodiscard]] static certificate from_der(std::span<const std::byte> der, std::error_code& ec);
 
+    /// False for an empty one.
     [[nodiscard]] explicit operator bool() const noexcept { return x509_ != nullptr; }
 
-    // Distinguished names, most specific part first and escaped as in RFC 2253, but in UTF-8 and with a space after each
-    // comma: "CN=example.org, O=Example". Control characters and those that end lines or turn the direction of writing are
-    // escaped as \XX for each octet.
+    /// The subject's distinguished name, most specific part first and escaped as in RFC 2253, but in UTF-8 and with a space after each
+    /// comma: "CN=example.org, O=Example". Control characters and those that end lines or turn the direction of writing are
+    /// escaped as `\XX` for each octet.
     [[nodiscard]] std::string subject() const;
+    /// The issuer's name, in the same form.
     [[nodiscard]] std::string issuer() const;
-    // The same names attribute by attribute, in the certificate's order, which is least specific first by custom. The values
-    // are not escaped as in RFC 2253.
+    /// The subject's name attribute by attribute, in the certificate's order, which is least specific first by custom. The values
+    /// are not escaped as in RFC 2253.
     [[nodiscard]] std::vector<name_attribute> subject_attributes() const;
+    /// The issuer's, likewise.
     [[nodiscard]] std::vector<name_attribute> issuer_attributes() const;
-    // The subject's common name, the last one if there are several; empty without one. It says nothing about which servers the
-    // certificate is for: that is for the alternative names to say (RFC 9525 2).
+    /// The subject's common name, the last one if there are several; empty without one. It says nothing about which servers the
+    /// certificate is for: that is for the alternative names to say (RFC 9525 2).
     [[nodiscard]] std::string common_name() const;
-    // Subject and issuer are the same name (RFC 5280 6.1), as in every root. Says nothing about who signed.
+    /// Subject and issuer are the same name (RFC 5280 6.1), as in every root. Says nothing about who signed.
     [[nodiscard]] bool is_self_issued() const;
 
-    // The subjectAltName's DNS names, as they stand there; wildcards too. A byte that does not belong in a name (NUL, other
-    // control characters, backslash, non-ASCII) is shown as \XX, hexadecimal, so that it cannot pass for another name.
+    /// The subjectAltName's DNS names, as they stand there; wildcards too. A byte that does not belong in a name (NUL, other
+    /// control characters, backslash, non-ASCII) is shown as `\XX`, hexadecimal, so that it cannot pass for another name.
     [[nodiscard]] std::vector<std::string> dns_names() const;
-    // The subjectAltName's IP addresses in textual form (inet_ntop). One that is neither 4 nor 16 octets long is shown as
-    // its octets, each as \XX.
+    /// The subjectAltName's IP addresses in textual form (inet_ntop). One that is neither 4 nor 16 octets long is shown as
+    /// its octets, each as `\XX`.
     [[nodiscard]] std::vector<std::string> ip_addresses() const;
-    // The whole subjectAltName, in its order.
+    /// The whole subjectAltName, in its order.
     [[nodiscard]] std::vector<alternative_name> alternative_names() const;
 
-    // 3 for X.509 v3, which all are that have extensions.
+    /// 3 for X.509 v3, which all are that have extensions.
     [[nodiscard]] int version() const;
-    // The serial number in hexadecimal, lower case, two digits for each octet.
+    /// The serial number in hexadecimal, lower case, two digits for each octet.
     [[nodiscard]] std::string serial() const;
-    // The period of validity, to the second. Where a date lies outside the clock's range (a year above 2262, if it counts
-    // nanoseconds in 64 bits) this is the clock's end, so that comparing with now() is always right.
+    /// The first second in which it is valid. Where a date lies outside the clock's range (a year above 2262, if it counts
+    /// nanoseconds in 64 bits) this is the clock's end, so that comparing with now() is always right.
     [[nodiscard]] std::chrono::system_clock::time_point not_before() const;
+    /// The last second in which it is valid, likewise.
     [[nodiscard]] std::chrono::system_clock::time_point not_after() const;
 
-    // The extensions keyUsage, extendedKeyUsage and basicConstraints (RFC 5280 4.2.1). Nothing, or an empty list, if the
-    // certificate has no such extension, which for the usages means that it sets no limit.
+    /// What the key may be used for (the extension keyUsage, RFC 5280 4.2.1.3); std::nullopt without it, which sets no limit.
     [[nodiscard]] std::optional<key_usage> usage() const;
-    // Purposes as "serverAuth", "clientAuth", "OCSPSigning", "anyExtendedKeyUsage", unknown ones as dotted numbers.
+    /// What for, by extendedKeyUsage (RFC 5280 4.2.1.12): "serverAuth", "clientAuth", "OCSPSigning", "anyExtendedKeyUsage", unknown
+    /// ones as dotted numbers. Empty without it, which sets no limit.
     [[nodiscard]] std::vector<std::string> extended_key_usage() const;
+    /// Whether it is an authority's (basicConstraints, RFC 5280 4.2.1.9); std::nullopt without the extension.
     [[nodiscard]] std::optional<basic_constraints> constraints() const;
 
-    // Where to ask: URIs, escaped as in alternative_name. OCSP responders and the issuer's certificates are in
-    // authorityInfoAccess, revocation lists in cRLDistributionPoints; only full names that are URIs are given.
+    /// OCSP responders (authorityInfoAccess, RFC 5280 4.2.2.1), as URIs, escaped as in alternative_name; other names are left out.
     [[nodiscard]] std::vector<std::string> ocsp_urls() const;
+    /// Where the issuer's certificate is to be had (authorityInfoAccess), likewise.
     [[nodiscard]] std::vector<std::string> ca_issuer_urls() const;
+    /// Where the issuer's revocation lists are (cRLDistributionPoints, RFC 5280 4.2.1.13), likewise.
     [[nodiscard]] std::vector<std::string> crl_urls() const;
 
-    // "RSA", "EC", "Ed25519"; otherwise BoringSSL's short name or dotted numbers.
+    /// "RSA", "EC", "Ed25519"; otherwise BoringSSL's short name or dotted numbers.
     [[nodiscard]] std::string key_type() const;
-    // The public key's size: the modulus of RSA, the group of EC; 256 for Ed25519; 0 if BoringSSL does not know the algorithm
-    // or the curve.
+    /// The public key's size: the modulus of RSA, the group of EC; 256 for Ed25519; 0 if BoringSSL does not know the algorithm
+    /// or the curve.
     [[nodiscard]] int key_bits() const;
-    // The named curve of an EC key: "P-256", "P-384", "P-521", otherwise BoringSSL's short name or dotted numbers. Empty for
-    // other keys.
+    /// The named curve of an EC key: "P-256", "P-384", "P-521", otherwise BoringSSL's short name or dotted numbers. Empty for
+    /// other keys.
     [[nodiscard]] std::string key_curve() const;
-    // How the issuer signed: "ecdsa-with-SHA256", "sha256WithRSAEncryption", "rsassaPss", "Ed25519"; unknown ones as dotted
-    // numbers.
+    /// How the issuer signed: "ecdsa-with-SHA256", "sha256WithRSAEncryption", "rsassaPss", "Ed25519"; unknown ones as dotted
+    /// numbers.
     [[nodiscard]] std::string signature_algorithm() const;
-    // SHA-256 of the SubjectPublicKeyInfo in DER: what pins are made of (RFC 7469 2.4).
+    /// SHA-256 of the SubjectPublicKeyInfo in DER: what pins are made of (RFC 7469 2.4).
     [[nodiscard]] std::array<std::byte, 32> public_key_sha256() const;
 
-    // SHA-256 of the DER form: the fingerprint.
+    /// SHA-256 of the DER form: the fingerprint.
     [[nodiscard]] std::array<std::byte, 32> sha256() const;
+    /// The certificate in PEM, with a line feed at its end.
     [[nodiscard]] std::string pem() const;
+    /// The certificate in DER.
     [[nodiscard]] std::vector<std::byte> der() const;
 
-    // The certificate itself, null if empty. It belongs to this object and its copies: do not change it.
+    /// The certificate itself, null if empty. It belongs to this object and its copies: do not change it.
     [[nodiscard]] X509* native_handle() const noexcept { return x509_.get(); }
 
-    // Equal if their DER forms are; empty ones are equal to each other.
+    /// Equal if their DER forms are; empty ones are equal to each other.
     [[nodiscard]] friend bool operator==(const certificate& a, const certificate& b) {
         if (a.x509_ == b.x509_) return true;
         return a && b && a.der() == b.der();
     }
 
-    // All of the above but PEM and DER, over some lines, without a line feed at the end; parts that are not there are left out.
-    // For people to read: the form may change. A part that is malformed says so, and nothing that a certificate holds ends its
-    // line or passes for another. An empty certificate is "no certificate".
+    /// All of the above but PEM and DER, over some lines, without a line feed at the end; parts that are not there are left out.
+    /// For people to read: the form may change. A part that is malformed says so, and nothing that a certificate holds ends its
+    /// line or passes for another. An empty certificate is "no certificate".
     friend std::ostream& operator<<(std::ostream& out, const certificate& shown) {
         return out << (shown ? detail::certificate_summary(shown) : std::string("no certificate"));
     }

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// What a client asks for and can do, as a server sees it before it has decided anything; and the choice of an identity by it.
+/// @file
+/// What a client asks for and can do, as a server sees it before it has decided anything; and the choice of an identity by it.
 
 #ifndef TLS_STREAM_TLS_CLIENT_HELLO_HPP
 #define TLS_STREAM_TLS_CLIENT_HELLO_HPP
@@ -27,18 +28,18 @@
 namespace tls {
 inline namespace v0 {
 
-// A ClientHello (RFC 8446 4.1.2). Nothing in it is proved. Values that are not known to this library, GREASE for one, stand as they are.
+/// A ClientHello (RFC 8446 4.1.2). Nothing in it is proved. Values that are not known to this library, GREASE for one, stand as they are.
 struct client_hello {
-    std::string server_name{};                       // SNI, in lower case, no dot at its end; empty: none was sent
-    std::vector<std::string> alpn{};                 // in the client's order
-    std::vector<std::uint16_t> ciphers{};            // all numbers as in the IANA registries, in the client's order
-    std::vector<std::uint16_t> versions{};           // supported_versions, or the one version of a client that has none
-    std::vector<std::uint16_t> groups{};             // supported_groups
-    std::vector<std::uint16_t> signature_schemes{};  // signature_algorithms
-    std::vector<std::uint16_t> extensions{};         // which ones there are, in their order
-    std::vector<std::byte> bytes{};                  // the message without its header
+    std::string server_name{};                       ///< SNI, in lower case, no dot at its end; empty: none was sent
+    std::vector<std::string> alpn{};                 ///< in the client's order
+    std::vector<std::uint16_t> ciphers{};            ///< all numbers as in the IANA registries, in the client's order
+    std::vector<std::uint16_t> versions{};           ///< supported_versions, or the one version of a client that has none
+    std::vector<std::uint16_t> groups{};             ///< supported_groups
+    std::vector<std::uint16_t> signature_schemes{};  ///< signature_algorithms
+    std::vector<std::uint16_t> extensions{};         ///< which ones there are, in their order
+    std::vector<std::byte> bytes{};                  ///< the message without its header
 
-    // The extension's contents, std::nullopt if there is none.
+    /// The extension's contents, std::nullopt if there is none.
     [[nodiscard]] std::optional<std::vector<std::byte>> extension(std::uint16_t number) const;
 };
 
@@ -79,21 +80,22 @@ struct identity_answer {
 
 }  // namespace detail
 
-// A server's choice of who to be, by the ClientHello. Copies are the same request: whoever keeps one may answer later, from any thread; when
-// the last one goes without an answer the client is refused with the alert unrecognized_name. The first answer counts, and none is needed
-// once the connection is gone.
+/// A server's choice of who to be, by the ClientHello. Copies are the same request: whoever keeps one may answer later, from any thread;
+/// when the last one goes without an answer the client is refused with the alert unrecognized_name. The first answer counts, and none is
+/// needed once the connection is gone.
 class identity_request {
 public:
+    /// What the client sent.
     [[nodiscard]] const client_hello& hello() const noexcept { return asked_->hello; }
 
-    // An empty one fails the handshake with errc::not_open.
+    /// An empty one fails the handshake with errc::not_open.
     void use(credential chosen) const { asked_->answering.answer({std::move(chosen), std::nullopt}); }
-    // As if there were no callable: by server_options::hosts, and then server_options::identity.
+    /// As if there were no callable: by server_options::hosts, and then server_options::identity.
     void use_default() const { asked_->answering.answer({}); }
-    // The handshake fails with errc::identity_refused, and the client gets the alert.
+    /// The handshake fails with errc::identity_refused, and the client gets the alert.
     void refuse(alert why = alert::unrecognized_name) const { asked_->answering.answer({std::nullopt, why}); }
 
-    // The library makes these.
+    /// The library makes these.
     identity_request(client_hello hello, std::shared_ptr<detail::question<detail::identity_answer>> question)
         : asked_(std::make_shared<const asked>(std::move(hello), std::move(question))) {}
 
@@ -109,8 +111,8 @@ private:
     std::shared_ptr<const asked> asked_;
 };
 
-// Is asked for each connection. What it throws comes out of the stream's call. It may be called by several threads at the same time, and
-// must not call the stream.
+/// Is asked for each connection. What it throws comes out of the stream's call. It may be called by several threads at the same time, and
+/// must not call the stream.
 using identity_selector = std::function<void(identity_request)>;
 
 inline std::optional<std::vector<std::byte>> client_hello::extension(std::uint16_t number) const {

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// From a host's name to a stream with a verified server at its other end.
+/// @file
+/// From a host's name to a stream with a verified server at its other end.
 
 #ifndef TLS_STREAM_TLS_CONNECT_HPP
 #define TLS_STREAM_TLS_CONNECT_HPP
@@ -21,9 +22,9 @@
 
 namespace tls {
 inline namespace v0 {
-// A connection to the host, its certificate verified for that name as the context says, the handshake complete. The deadline bounds
-// all of it, name resolution included, and is cleared before the stream is returned. Errors: errc::host_not_found; those of
-// tcp_socket::connect and of stream::handshake; std::errc::timed_out.
+/// A connection to the host, its certificate verified for that name as the context says, the handshake complete. The deadline bounds
+/// all of it, name resolution included, and is cleared before the stream is returned. Errors: errc::host_not_found; those of
+/// tcp_socket::connect and of stream::handshake; std::errc::timed_out.
 [[nodiscard]] inline stream<tcp_socket> connect(std::string_view host, std::uint16_t port, const client_context& context,
                                                 std::chrono::steady_clock::time_point deadline = never) {
     // A name that TLS would refuse is refused before anything goes out.
@@ -40,7 +41,7 @@ inline namespace v0 {
     return made;
 }
 
-// The same without an exception; an empty stream on failure.
+/// The same without an exception; an empty stream on failure.
 [[nodiscard]] inline stream<tcp_socket> connect(std::string_view host, std::uint16_t port, const client_context& context,
                                                 std::chrono::steady_clock::time_point deadline, std::error_code& ec) {
     ec.clear();
@@ -51,6 +52,7 @@ inline namespace v0 {
         return {};
     }
 }
+/// The same without a deadline.
 [[nodiscard]] inline stream<tcp_socket> connect(std::string_view host, std::uint16_t port, const client_context& context,
                                                 std::error_code& ec) {
     return connect(host, port, context, never, ec);

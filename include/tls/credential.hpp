@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// A certificate chain with its private key: who a server is, or a client that is asked.
+/// @file
+/// A certificate chain with its private key: who a server is, or a client that is asked.
 
 #ifndef TLS_STREAM_TLS_CREDENTIAL_HPP
 #define TLS_STREAM_TLS_CREDENTIAL_HPP
@@ -43,86 +44,107 @@ struct credential_access {
 };
 }  // namespace detail
 
-// Immutable and shared: copies are cheap and may be used by several threads. A default-constructed or moved-from one is empty.
-//
-// The chain is the leaf first, then the intermediates, each of which issued the one before it by its name and key identifiers; the root
-// may be left out. In PEM, blocks of other kinds are skipped, so that key and chain may stand in one text. The key is RSA, ECDSA or
-// Ed25519, as PKCS#8 (encrypted or not), PKCS#1 ("RSA PRIVATE KEY") or SEC1 ("EC PRIVATE KEY"); in PEM there must be exactly one.
-//
-// A password is text, std::nullopt, or a password_function. It opens an encrypted key and is otherwise not looked at; in PEM it is at
-// most 1024 bytes. Nobody is ever asked for one but a password_function, and no password or key is in any error's text.
-//
-// Failures, by name:
-//   errc::invalid_certificate   no certificate in the chain, a malformed one, one that did not issue the one before it, or no PKCS#12
-//   errc::invalid_private_key   no key, several keys, a malformed one, or a password that is missing or wrong
-//   errc::key_mismatch          the key is not that of the leaf
-// and for files also what the system says (std::errc::no_such_file_or_directory, is_a_directory, ...); what is no regular
-// file, or is larger than 16 MiB, is invalid_certificate or invalid_private_key. The path is in error::what().
+/// A certificate chain with its private key, immutable and shared: copies are cheap and may be used by several threads. A
+/// default-constructed or moved-from one is empty.
+///
+/// The chain is the leaf first, then the intermediates, each of which issued the one before it by its name and key identifiers; the root
+/// may be left out. In PEM, blocks of other kinds are skipped, so that key and chain may stand in one text. The key is RSA, ECDSA or
+/// Ed25519, as PKCS#8 (encrypted or not), PKCS#1 ("RSA PRIVATE KEY") or SEC1 ("EC PRIVATE KEY"); in PEM there must be exactly one.
+///
+/// A password is text, std::nullopt, or a password_function. It opens an encrypted key and is otherwise not looked at; in PEM it is at
+/// most 1024 bytes. Nobody is ever asked for one but a password_function, and no password or key is in any error's text.
+///
+/// Failures, by name:
+/// - errc::invalid_certificate: no certificate in the chain, a malformed one, one that did not issue the one before it, or no PKCS#12
+/// - errc::invalid_private_key: no key, several keys, a malformed one, or a password that is missing or wrong
+/// - errc::key_mismatch: the key is not that of the leaf
+///
+/// For files there is also what the system says (std::errc::no_such_file_or_directory, is_a_directory, ...); what is no regular
+/// file, or is larger than 16 MiB, is invalid_certificate or invalid_private_key. The path is in error::what().
 class credential {
 public:
+    /// An empty one.
     credential() noexcept = default;
 
+    /// From a file with the chain and one with the key, both in PEM; they may be the same file.
     [[nodiscard]] static credential from_files(const std::filesystem::path& chain, const std::filesystem::path& key,
                                                const detail::key_password& password = {});
+    /// The same without an exception.
     [[nodiscard]] static credential from_files(const std::filesystem::path& chain, const std::filesystem::path& key,
                                                std::error_code& ec);
+    /// The same with a password.
     [[nodiscard]] static credential from_files(const std::filesystem::path& chain, const std::filesystem::path& key,
                                                const detail::key_password& password, std::error_code& ec);
 
+    /// From PEM in memory.
     [[nodiscard]] static credential from_pem(std::string_view chain, std::string_view key,
                                              const detail::key_password& password = {});
+    /// The same without an exception.
     [[nodiscard]] static credential from_pem(std::string_view chain, std::string_view key, std::error_code& ec);
+    /// The same with a password.
     [[nodiscard]] static credential from_pem(std::string_view chain, std::string_view key, const detail::key_password& password,
                                              std::error_code& ec);
 
-    // One certificate in each element of the chain.
+    /// From DER: one certificate in each element of the chain.
     [[nodiscard]] static credential from_der(std::span<const std::vector<std::byte>> chain, const_bytes key,
                                              const detail::key_password& password = {});
+    /// The same without an exception.
     [[nodiscard]] static credential from_der(std::span<const std::vector<std::byte>> chain, const_bytes key,
                                              std::error_code& ec);
+    /// The same with a password.
     [[nodiscard]] static credential from_der(std::span<const std::vector<std::byte>> chain, const_bytes key,
                                              const detail::key_password& password, std::error_code& ec);
 
-    // PKCS#12 (RFC 7292: .p12, .pfx), whose one key chooses the leaf; the other certificates may come in any order, and those that are
-    // not of the leaf's chain are left out. It is opened without a password if it can be. A password with a NUL opens none.
+    /// PKCS#12 (RFC 7292: .p12, .pfx), whose one key chooses the leaf; the other certificates may come in any order, and those that are
+    /// not of the leaf's chain are left out. It is opened without a password if it can be. A password with a NUL opens none.
     [[nodiscard]] static credential from_pkcs12(const_bytes bytes, const detail::key_password& password = {});
+    /// The same without an exception.
     [[nodiscard]] static credential from_pkcs12(const_bytes bytes, std::error_code& ec);
+    /// The same with a password.
     [[nodiscard]] static credential from_pkcs12(const_bytes bytes, const detail::key_password& password, std::error_code& ec);
+    /// From a file with PKCS#12.
     [[nodiscard]] static credential from_pkcs12_file(const std::filesystem::path& path,
                                                      const detail::key_password& password = {});
+    /// The same without an exception.
     [[nodiscard]] static credential from_pkcs12_file(const std::filesystem::path& path, std::error_code& ec);
+    /// The same with a password.
     [[nodiscard]] static credential from_pkcs12_file(const std::filesystem::path& path, const detail::key_password& password,
                                                      std::error_code& ec);
 
-    // A private key that is elsewhere: `sign` is asked in each handshake, see signing.hpp. That it signs with the leaf's key shows only
-    // then. Fails with errc::invalid_private_key if `sign` is empty, errc::invalid_certificate if TLS has no use for the leaf's key.
+    /// A private key that is elsewhere: `sign` is asked in each handshake, see signing.hpp. That it signs with the leaf's key shows only
+    /// then. Fails with errc::invalid_private_key if `sign` is empty, errc::invalid_certificate if TLS has no use for the leaf's key.
     [[nodiscard]] static credential with_signer(std::string_view chain_pem, signer sign);
+    /// The same without an exception.
     [[nodiscard]] static credential with_signer(std::string_view chain_pem, signer sign, std::error_code& ec);
 
-    // The same identity with an OCSP response for its leaf (RFC 6960, in DER), which clients that ask get stapled (RFC 8446 4.4.2.1);
-    // an empty one takes it away. It is not looked into. Fails with errc::not_open if this is empty, and with errc::invalid_certificate
-    // if it is longer than 16,777,215 bytes.
+    /// The same identity with an OCSP response for its leaf (RFC 6960, in DER), which clients that ask get stapled (RFC 8446 4.4.2.1);
+    /// an empty one takes it away. It is not looked into. Fails with errc::not_open if this is empty, and with errc::invalid_certificate
+    /// if it is longer than 16,777,215 bytes.
     [[nodiscard]] credential with_ocsp_response(const_bytes response) const;
+    /// The same without an exception.
     [[nodiscard]] credential with_ocsp_response(const_bytes response, std::error_code& ec) const;
-    // The same identity with certificate timestamps, a SignedCertificateTimestampList of RFC 6962 3.3, for clients that ask; an empty
-    // one takes it away. Fails with errc::not_open if this is empty, and with errc::invalid_certificate if it is no such list.
+    /// The same identity with certificate timestamps, a SignedCertificateTimestampList of RFC 6962 3.3, for clients that ask; an empty
+    /// one takes it away. Fails with errc::not_open if this is empty, and with errc::invalid_certificate if it is no such list.
     [[nodiscard]] credential with_sct_list(const_bytes list) const;
+    /// The same without an exception.
     [[nodiscard]] credential with_sct_list(const_bytes list, std::error_code& ec) const;
 
+    /// False for an empty one.
     [[nodiscard]] explicit operator bool() const noexcept { return material_ != nullptr; }
 
-    // The certificate that the key belongs to; an empty one if this is empty.
+    /// The certificate that the key belongs to; an empty one if this is empty.
     [[nodiscard]] certificate leaf() const { return material_ ? material_->chain.front() : certificate(); }
-    // All certificates, the leaf first; none if this is empty.
+    /// All certificates, the leaf first; none if this is empty.
     [[nodiscard]] std::vector<certificate> chain() const { return material_ ? material_->chain : std::vector<certificate>(); }
-    // What kind of key the leaf has: "RSA", "EC", "Ed25519"; "unknown" if TLS has no use for it, "" if this is empty. Static storage.
+    /// What kind of key the leaf has: "RSA", "EC", "Ed25519"; "unknown" if TLS has no use for it, "" if this is empty. Static storage.
     [[nodiscard]] std::string_view key_type() const noexcept {
         return material_ ? detail::key_type_name(material_->public_key.get()) : std::string_view();
     }
-    // What is stapled; empty if nothing is.
+    /// The OCSP response that is stapled; empty if none is.
     [[nodiscard]] std::vector<std::byte> ocsp_response() const {
         return stapled_ ? stapled_->ocsp_response : std::vector<std::byte>();
     }
+    /// The certificate timestamps that are stapled, likewise.
     [[nodiscard]] std::vector<std::byte> sct_list() const { return stapled_ ? stapled_->sct_list : std::vector<std::byte>(); }
 
 private:

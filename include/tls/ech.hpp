@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// A server's keys for Encrypted Client Hello (RFC 9849): which name a client asks for is seen by the server alone.
+/// @file
+/// A server's keys for Encrypted Client Hello (RFC 9849): which name a client asks for is seen by the server alone.
 
 #ifndef TLS_STREAM_TLS_ECH_HPP
 #define TLS_STREAM_TLS_ECH_HPP
@@ -37,32 +38,37 @@ void attach(const ech_keys& keys, SSL_CTX* ctx, failure& why);
 void detach(const ech_keys& keys, SSL_CTX* ctx) noexcept;
 }  // namespace detail
 
-// One key: an ECHConfig, which everybody may know, and its private key (DHKEM X25519, HKDF-SHA256). A value: copies are cheap
-// and share the key, which is wiped with the last of them. A default-constructed or moved-from one is empty.
+/// One key: an ECHConfig, which everybody may know, and its private key (DHKEM X25519, HKDF-SHA256). A value: copies are cheap
+/// and share the key, which is wiped with the last of them. A default-constructed or moved-from one is empty.
 class ech_key {
 public:
+    /// An empty one.
     ech_key() noexcept = default;
 
-    // A new one. `public_name` is what stands in the open instead of the real name: a DNS name for which the server has a
-    // certificate too, so that a client with an outdated configuration can be told the current one. `config_id` should differ
-    // from that of other keys in use: with equal ones the server has to try them. `max_name_length`, at most 255, is how long
-    // the longest hidden name is: shorter ones are padded. Fails with errc::invalid_ech if `public_name` is no DNS name or
-    // `max_name_length` is too large.
+    /// A new one. `public_name` is what stands in the open instead of the real name: a DNS name for which the server has a
+    /// certificate too, so that a client with an outdated configuration can be told the current one. `config_id` should differ
+    /// from that of other keys in use: with equal ones the server has to try them. `max_name_length`, at most 255, is how long
+    /// the longest hidden name is: shorter ones are padded. Fails with errc::invalid_ech if `public_name` is no DNS name or
+    /// `max_name_length` is too large.
     [[nodiscard]] static ech_key generate(std::string_view public_name, std::uint8_t config_id,
                                           std::size_t max_name_length = 64);
+    /// The same without an exception.
     [[nodiscard]] static ech_key generate(std::string_view public_name, std::uint8_t config_id, std::error_code& ec);
+    /// The same with a length of its own.
     [[nodiscard]] static ech_key generate(std::string_view public_name, std::uint8_t config_id, std::size_t max_name_length,
                                           std::error_code& ec);
-    // What config() and private_key() gave, here or on another machine. Fails with errc::invalid_ech if either is malformed or
-    // not supported, or if they do not belong together.
+    /// What config() and private_key() gave, here or on another machine. Fails with errc::invalid_ech if either is malformed or
+    /// not supported, or if they do not belong together.
     [[nodiscard]] static ech_key from_bytes(const_bytes config, const_bytes private_key);
+    /// The same without an exception.
     [[nodiscard]] static ech_key from_bytes(const_bytes config, const_bytes private_key, std::error_code& ec);
 
+    /// False for an empty one.
     [[nodiscard]] explicit operator bool() const noexcept { return shared_ != nullptr; }
 
-    // One ECHConfig, without the length that precedes a list; nothing of an empty key.
+    /// One ECHConfig, without the length that precedes a list; nothing of an empty key.
     [[nodiscard]] std::vector<std::byte> config() const { return shared_ ? shared_->config : std::vector<std::byte>(); }
-    // The 32 octets of the private key: a secret. Nothing of an empty key.
+    /// The 32 octets of the private key: a secret. Nothing of an empty key.
     [[nodiscard]] std::vector<std::byte> private_key() const {
         std::vector<std::byte> octets(shared_ ? std::size_t{EVP_HPKE_MAX_PRIVATE_KEY_LENGTH} : 0);
         std::size_t size = 0;
@@ -74,7 +80,7 @@ public:
         return octets;
     }
 
-    // Equal if their configurations are, which have the public key in them.
+    /// Equal if their configurations are, which have the public key in them.
     [[nodiscard]] friend bool operator==(const ech_key& a, const ech_key& b) noexcept {
         if (a.shared_ == b.shared_) return true;
         return a && b && a.shared_->config == b.shared_->config;
@@ -161,43 +167,46 @@ inline ech_key ech_key::from_bytes(const_bytes config, const_bytes private_key, 
     return detail::reporting(ec, [&](detail::failure& why) { return detail::ech_key_from(config, private_key, why); });
 }
 
-// The keys of a server, in order: all of them open what clients send, and the first is the one that clients are told of, by
-// config_list() and when what they sent could not be opened. A handle: copies are the same keys, so that what set() changes
-// holds at once in every context that was made with it. Any thread may change them while others serve. A moved-from one is
-// empty, and its members fail with errc::not_open.
-//
-// To change them: put the new key behind the old one on every server; publish its configuration, by putting it in front; drop
-// the old one when no client can have its configuration any more.
+/// The keys of a server, in order: all of them open what clients send, and the first is the one that clients are told of, by
+/// config_list() and when what they sent could not be opened. A handle: copies are the same keys, so that what set() changes
+/// holds at once in every context that was made with it. Any thread may change them while others serve. A moved-from one is
+/// empty, and its members fail with errc::not_open.
+///
+/// To change them: put the new key behind the old one on every server; publish its configuration, by putting it in front; drop
+/// the old one when no client can have its configuration any more.
 class ech_keys {
 public:
-    // Fails with errc::invalid_ech if there is no key or one is empty.
+    /// Fails with errc::invalid_ech if there is no key or one is empty.
     explicit ech_keys(std::vector<ech_key> keys)
         : ech_keys(detail::throwing([&](detail::failure& why) { return made_of(std::move(keys), why); })) {}
+    /// The same without an exception; empty on failure.
     [[nodiscard]] static ech_keys create(std::vector<ech_key> keys, std::error_code& ec) {
         return detail::reporting(ec, [&](detail::failure& why) { return made_of(std::move(keys), why); });
     }
 
+    /// False for one that was moved from.
     [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
 
-    // Other keys from now on. Fails as the constructor does, and changes nothing then.
+    /// Other keys from now on. Fails as the constructor does, and changes nothing then.
     void set(std::vector<ech_key> keys) {
         detail::failure why;
         replace(std::move(keys), why);
         if (why) why.raise();
     }
+    /// The same without an exception.
     void set(std::vector<ech_key> keys, std::error_code& ec) {
         detail::failure why;
         replace(std::move(keys), why);
         ec = why.code;
     }
 
-    // The keys at this moment, the one that clients are told of first.
+    /// The keys at this moment, the one that clients are told of first.
     [[nodiscard]] std::vector<ech_key> keys() const {
         const std::lock_guard lock(required().mutex);
         return state_->current.keys;
     }
-    // The ECHConfigList for clients: what their connection takes, and what goes into DNS as the parameter "ech" of an HTTPS
-    // record (RFC 9848).
+    /// The ECHConfigList for clients: what their connection takes, and what goes into DNS as the parameter "ech" of an HTTPS
+    /// record (RFC 9848).
     [[nodiscard]] std::vector<std::byte> config_list() const {
         const std::lock_guard lock(required().mutex);
         return state_->current.list;

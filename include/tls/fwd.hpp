@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Names of the library's types, for headers that only mention them.
+/// @file
+/// Names of the library's types, for headers that only mention them.
 
 #ifndef TLS_STREAM_TLS_FWD_HPP
 #define TLS_STREAM_TLS_FWD_HPP

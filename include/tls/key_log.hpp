@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Where connections' secrets go so that a tool can decrypt what was captured (RFC 9850, the form of SSLKEYLOGFILE): for
-// debugging, and never unless a program asks for it.
+/// @file
+/// Where connections' secrets go so that a tool can decrypt what was captured (RFC 9850, the form of SSLKEYLOGFILE): for
+/// debugging, and never unless a program asks for it.
 
 #ifndef TLS_STREAM_TLS_KEY_LOG_HPP
 #define TLS_STREAM_TLS_KEY_LOG_HPP
@@ -40,32 +41,35 @@ key_log key_log_from_environment(failure& why);
 key_log key_log_to(std::function<void(std::string_view)> receiver, failure& why);
 }  // namespace detail
 
-// Off, a file, or a callable. Copies are the same log, and any thread may use it. Whoever has the log can read all that the
-// connections carried.
+/// Off, a file, or a callable. Copies are the same log, and any thread may use it. Whoever has the log can read all that the
+/// connections carried.
 class key_log {
 public:
-    // Off.
+    /// Off.
     key_log() noexcept = default;
 
-    // Lines are appended to a file, which is made, for its owner only, if it does not exist. Several programs may write to it:
-    // each line is one write(2). Fails with what the system says (std::errc::permission_denied, is_a_directory, ...), and with
-    // errc::invalid_key_log for what is neither a regular file nor a device; the path is in error::what().
+    /// Lines are appended to a file, which is made, for its owner only, if it does not exist. Several programs may write to it:
+    /// each line is one write(2). Fails with what the system says (std::errc::permission_denied, is_a_directory, ...), and with
+    /// errc::invalid_key_log for what is neither a regular file nor a device; the path is in error::what().
     [[nodiscard]] static key_log to_file(const std::filesystem::path& path);
+    /// The same without an exception.
     [[nodiscard]] static key_log to_file(const std::filesystem::path& path, std::error_code& ec);
-    // The file that the environment variable SSLKEYLOGFILE names; off if it is not set or is empty, and off in a program that
-    // runs with other rights than whoever started it (set-user-ID and its like).
+    /// The file that the environment variable SSLKEYLOGFILE names; off if it is not set or is empty, and off in a program that
+    /// runs with other rights than whoever started it (set-user-ID and its like).
     [[nodiscard]] static key_log from_environment();
+    /// The same without an exception.
     [[nodiscard]] static key_log from_environment(std::error_code& ec);
-    // A callable that gets each line, without its end. It is called by one thread at a time, in the middle of handshakes: it
-    // should be short, and must not write to this log. Fails with errc::invalid_key_log if there is none in it.
+    /// A callable that gets each line, without its end. It is called by one thread at a time, in the middle of handshakes: it
+    /// should be short, and must not write to this log. Fails with errc::invalid_key_log if there is none in it.
     [[nodiscard]] static key_log to(std::function<void(std::string_view)> receiver);
+    /// The same without an exception.
     [[nodiscard]] static key_log to(std::function<void(std::string_view)> receiver, std::error_code& ec);
 
-    // Is it on?
+    /// Is it on?
     [[nodiscard]] explicit operator bool() const noexcept { return shared_ != nullptr; }
 
-    // One line, without its end; nothing happens if it is off. What a file does not take is lost: a full disk ends no
-    // handshake. What the callable throws comes out.
+    /// One line, without its end; nothing happens if it is off. What a file does not take is lost: a full disk ends no
+    /// handshake. What the callable throws comes out.
     void write(std::string_view line) const {
         if (!shared_) return;
         if (shared_->file) {

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Watching a connection: its handshake messages and alerts, in clear text, as they pass.
+/// @file
+/// Watching a connection: its handshake messages and alerts, in clear text, as they pass.
 
 #ifndef TLS_STREAM_TLS_OBSERVER_HPP
 #define TLS_STREAM_TLS_OBSERVER_HPP
@@ -18,26 +19,31 @@
 namespace tls {
 inline namespace v0 {
 
-// A handshake message, an alert or a ChangeCipherSpec, sent or received (in TLS 1.3, where the latter means nothing, only sent). For the
-// length of the call.
+/// A handshake message, an alert or a ChangeCipherSpec, sent or received (in TLS 1.3, where the latter means nothing, only sent). For the
+/// length of the call.
 struct protocol_event {
-    enum class content : unsigned char { handshake, alert, change_cipher_spec };
+    /// What it can be.
+    enum class content : unsigned char {
+        handshake,           ///< a handshake message
+        alert,               ///< an alert
+        change_cipher_spec,  ///< a ChangeCipherSpec
+    };
 
-    bool sent = false;
-    content kind = content::handshake;
-    std::uint8_t type = 0;               // of a handshake message (RFC 8446 4), or the alert's number
-    bool fatal = false;                  // of an alert: it ends the connection
-    std::string_view name{};             // "client_hello", "close_notify"; "unknown"; static storage
-    std::span<const std::byte> bytes{};  // the message with its header; not encrypted, as secret as the traffic
-    std::chrono::system_clock::time_point time{};
-    const void* connection = nullptr;  // the same for all events of one connection; only to be compared
+    bool sent = false;                             ///< or received
+    content kind = content::handshake;             ///< what it is
+    std::uint8_t type = 0;                         ///< of a handshake message (RFC 8446 4), or the alert's number
+    bool fatal = false;                            ///< of an alert: it ends the connection
+    std::string_view name{};                       ///< "client_hello", "close_notify"; "unknown"; static storage
+    std::span<const std::byte> bytes{};            ///< the message with its header; not encrypted, as secret as the traffic
+    std::chrono::system_clock::time_point time{};  ///< when it passed
+    const void* connection = nullptr;              ///< the same for all events of one connection; only to be compared
 };
 
-// Is called for each of them, by whichever thread uses the stream. What it throws comes out of the stream's call, and the stream has failed
-// then. It must not call the stream.
+/// Is called for each of them, by whichever thread uses the stream. What it throws comes out of the stream's call, and the stream has failed
+/// then. It must not call the stream.
 using observer = std::function<void(const protocol_event&)>;
 
-// The name of a handshake message (RFC 8446 4, RFC 5246 7.4), or "unknown".
+/// The name of a handshake message (RFC 8446 4, RFC 5246 7.4), or "unknown".
 [[nodiscard]] constexpr std::string_view handshake_message_name(std::uint8_t type) noexcept {
     switch (type) {
         case 0: return "hello_request";

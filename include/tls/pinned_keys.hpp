@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Public keys that are known beforehand: a peer's chain must hold one of them, besides everything else that is verified.
+/// @file
+/// Public keys that are known beforehand: a peer's chain must hold one of them, besides everything else that is verified.
 
 #ifndef TLS_STREAM_TLS_PINNED_KEYS_HPP
 #define TLS_STREAM_TLS_PINNED_KEYS_HPP
@@ -28,42 +29,50 @@
 namespace tls {
 inline namespace v0 {
 
-// A set of SHA-256 hashes of SubjectPublicKeyInfos in DER (RFC 7469 2.4). A value. An empty set means that nothing is pinned.
-// Pin a key that is in reserve too: who pins one key only cannot replace it.
+/// A set of SHA-256 hashes of SubjectPublicKeyInfos in DER (RFC 7469 2.4). A value. An empty set means that nothing is pinned.
+/// Pin a key that is in reserve too: who pins one key only cannot replace it.
 class pinned_keys {
 public:
+    /// A SHA-256.
     using hash = std::array<std::byte, 32>;
 
-    // Empty.
+    /// Empty.
     pinned_keys() noexcept = default;
 
-    // Hashes as text, each in one of these forms: base64 with its padding, 44 characters; that with "sha256/" or, as curl
-    // writes it, "sha256//" before it; or 64 hexadecimal digits, all octets or none separated by colons. Fails with
-    // errc::invalid_pin, error::what() telling which one it is by its position, from 1. All or nothing.
+    /// Hashes as text, each in one of these forms: base64 with its padding, 44 characters; that with "sha256/" or, as curl
+    /// writes it, "sha256//" before it; or 64 hexadecimal digits, all octets or none separated by colons. Fails with
+    /// errc::invalid_pin, error::what() telling which one it is by its position, from 1. All or nothing.
     [[nodiscard]] static pinned_keys from_text(std::initializer_list<std::string_view> texts);
+    /// The same without an exception.
     [[nodiscard]] static pinned_keys from_text(std::initializer_list<std::string_view> texts, std::error_code& ec);
+    /// The same; throws tls::error.
     [[nodiscard]] static pinned_keys from_text(std::span<const std::string> texts);
+    /// The same without an exception.
     [[nodiscard]] static pinned_keys from_text(std::span<const std::string> texts, std::error_code& ec);
 
-    // The key of a certificate. Fails with errc::not_open if that is empty.
+    /// The key of a certificate. Fails with errc::not_open if that is empty.
     [[nodiscard]] static pinned_keys of(const certificate& holder);
+    /// The same without an exception.
     [[nodiscard]] static pinned_keys of(const certificate& holder, std::error_code& ec);
 
-    // Adds a hash, as certificate::public_key_sha256() gives it; one that is there already is not added again.
+    /// Adds a hash, as certificate::public_key_sha256() gives it; one that is there already is not added again.
     void add(const hash& one) {
         const auto place = std::lower_bound(hashes_.begin(), hashes_.end(), one);
         if (place == hashes_.end() || *place != one) hashes_.insert(place, one);
     }
+    /// Is this hash one of them?
     [[nodiscard]] bool contains(const hash& one) const noexcept {
         return std::binary_search(hashes_.begin(), hashes_.end(), one);
     }
 
-    // All of them, in ascending order.
+    /// All of them, in ascending order.
     [[nodiscard]] const std::vector<std::array<std::byte, 32>>& hashes() const noexcept { return hashes_; }
+    /// How many there are.
     [[nodiscard]] std::size_t size() const noexcept { return hashes_.size(); }
+    /// False for an empty set.
     [[nodiscard]] explicit operator bool() const noexcept { return !hashes_.empty(); }
 
-    // The hashes as from_text() reads them, "sha256/" and base64; in no particular order.
+    /// The hashes as from_text() reads them, "sha256/" and base64; in no particular order.
     [[nodiscard]] std::vector<std::string> to_text() const {
         std::vector<std::string> texts;
         texts.reserve(hashes_.size());
@@ -71,17 +80,18 @@ public:
         return texts;
     }
 
-    // Both together.
+    /// Adds those of another set.
     pinned_keys& operator+=(const pinned_keys& other) {
         if (this == &other) return *this;
         for (const hash& one : other.hashes_) add(one);
         return *this;
     }
+    /// Both together, as a new set.
     [[nodiscard]] friend pinned_keys operator+(pinned_keys a, const pinned_keys& b) {
         a += b;
         return a;
     }
-    // The same hashes, in whatever order they were added.
+    /// The same hashes, in whatever order they were added.
     [[nodiscard]] friend bool operator==(const pinned_keys&, const pinned_keys&) = default;
 
 private:

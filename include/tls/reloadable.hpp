@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Changing what a running server serves with: a value that is swapped while others use it, files that are watched, and both
-// together.
+/// @file
+/// Changing what a running server serves with: a value that is swapped while others use it, files that are watched, and both
+/// together.
 
 #ifndef TLS_STREAM_TLS_RELOADABLE_HPP
 #define TLS_STREAM_TLS_RELOADABLE_HPP
@@ -25,28 +26,29 @@
 namespace tls {
 inline namespace v0 {
 
-// A value, such as a context, that one thread replaces while others take copies of it: each copy is the old one or the new one,
-// whole. Any thread may call any member at any time.
+/// A value, such as a context, that one thread replaces while others take copies of it: each copy is the old one or the new one,
+/// whole. Any thread may call any member at any time.
 template <class Value>
 class reloadable {
 public:
+    /// Begins with this value.
     explicit reloadable(Value first) : value_(std::move(first)) {}
     reloadable(const reloadable&) = delete;
     reloadable& operator=(const reloadable&) = delete;
 
-    // A copy of the value at this moment.
+    /// A copy of the value at this moment.
     [[nodiscard]] Value get() const {
         const std::lock_guard lock(mutex_);
         return value_;
     }
-    // Who calls get() from now on gets this; copies that were taken before stay as they are.
+    /// Who calls get() from now on gets this; copies that were taken before stay as they are.
     void set(Value next) {
         using std::swap;
         const std::lock_guard lock(mutex_);
         swap(value_, next);  // the old one goes when the lock is gone
         ++generation_;
     }
-    // How often it was set.
+    /// How often it was set.
     [[nodiscard]] std::uint64_t generation() const {
         const std::lock_guard lock(mutex_);
         return generation_;
@@ -58,18 +60,18 @@ private:
     std::uint64_t generation_ = 0;
 };
 
-// Tells when files have changed, by asking the system when it is asked (stat(2)): modification time, size, and which file it is
-// behind all links. A file that is missing or cannot be looked at has not changed: it may be about to be replaced. For one
-// thread at a time.
+/// Tells when files have changed, by asking the system when it is asked (stat(2)): modification time, size, and which file it is
+/// behind all links. A file that is missing or cannot be looked at has not changed: it may be about to be replaced. For one
+/// thread at a time.
 class file_watch {
 public:
-    // Changes count from here on.
+    /// Changes count from here on.
     explicit file_watch(std::vector<std::filesystem::path> files) {
         for (auto& path : files) watched_.push_back({std::move(path), std::nullopt});
         (void)changed();
     }
 
-    // Has any of them changed since this was last asked?
+    /// Has any of them changed since this was last asked?
     [[nodiscard]] bool changed() {
         bool any = false;
         for (watched& one : watched_) {
@@ -105,28 +107,28 @@ private:
     std::vector<watched> watched_;
 };
 
-// A context that is made anew when its files have changed. Whoever serves asks get() for each connection; somebody calls
-// refresh() now and then. Any thread may call any member at any time.
-//
-//     tls::context_reloader<tls::server_context> contexts(
-//         [] { return tls::server_context({.identity = tls::credential::from_files("cert.pem", "key.pem")}); },
-//         {"cert.pem", "key.pem"});
+/// A context that is made anew when its files have changed. Whoever serves asks get() for each connection; somebody calls
+/// refresh() now and then. Any thread may call any member at any time.
+///
+///     tls::context_reloader<tls::server_context> contexts(
+///         [] { return tls::server_context({.identity = tls::credential::from_files("cert.pem", "key.pem")}); },
+///         {"cert.pem", "key.pem"});
 template <class Context>
 class context_reloader {
 public:
-    // Makes the first one, and throws what `make` throws. `make` reads the files each time; `files` are the ones that are
-    // watched.
+    /// Makes the first one, and throws what `make` throws. `make` reads the files each time; `files` are the ones that are
+    /// watched.
     context_reloader(std::function<Context()> make, std::vector<std::filesystem::path> files)
         : make_(std::move(make)), watch_(std::move(files)), current_(make_()) {}
 
-    // The context at this moment.
+    /// The context at this moment.
     [[nodiscard]] Context get() const { return current_.get(); }
-    // How many have taken the place of another.
+    /// How many have taken the place of another.
     [[nodiscard]] std::uint64_t generation() const { return current_.generation(); }
 
-    // Makes a new context if a file has changed, and tells whether it took the old one's place. If making it fails the old one
-    // stays, what `make` threw comes out, and the next call tries again. Certificate and key are two files: between the two
-    // being replaced they do not match, and that is such a failure.
+    /// Makes a new context if a file has changed, and tells whether it took the old one's place. If making it fails the old one
+    /// stays, what `make` threw comes out, and the next call tries again. Certificate and key are two files: between the two
+    /// being replaced they do not match, and that is such a failure.
     bool refresh() {
         const std::lock_guard lock(checking_);
         due_ = watch_.changed() || due_;
@@ -135,7 +137,7 @@ public:
         due_ = false;
         return true;
     }
-    // The same; std::system_error, which tls::error is one of, goes into `ec`.
+    /// The same; std::system_error, which tls::error is one of, goes into `ec`.
     bool refresh(std::error_code& ec) {
         ec.clear();
         try {

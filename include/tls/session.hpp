@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// A TLS session as a value: what lets a client take up again where an earlier connection to the same server left off.
+/// @file
+/// A TLS session as a value: what lets a client take up again where an earlier connection to the same server left off.
 
 #ifndef TLS_STREAM_TLS_SESSION_HPP
 #define TLS_STREAM_TLS_SESSION_HPP
@@ -36,53 +37,59 @@ session parse_session(std::span<const std::byte> serialized, failure& why);
 std::vector<std::byte> serialize_session(const session& from, failure& why);
 }  // namespace detail
 
-// A session and the name of the server that it was made with. Immutable and shared: copies are cheap and may be used by several
-// threads. A default-constructed or moved-from one is empty; of an empty one the times are the clock's epoch, and everything
-// else is false, nothing or empty.
+/// A session and the name of the server that it was made with. Immutable and shared: copies are cheap and may be used by several
+/// threads. A default-constructed or moved-from one is empty; of an empty one the times are the clock's epoch, and everything
+/// else is false, nothing or empty.
 class session {
 public:
+    /// An empty one.
     session() noexcept = default;
-    // Takes the reference over; null gives an empty one. Nobody may change the SSL_SESSION any more.
+    /// Takes the reference over; null gives an empty one. Nobody may change the SSL_SESSION any more.
     session(bssl::UniquePtr<SSL_SESSION> native, std::string server_name)
         : shared_(native ? std::make_shared<const contents>(contents{std::move(native), std::move(server_name)}) : nullptr) {}
 
-    // What serialize() gave, here or on another machine. Fails with errc::invalid_session if anything is missing or left over,
-    // or if it was written by another version of the library or has something in it that this BoringSSL does not know. Whether
-    // the server still wants it shows when it is used; an expired one is no error.
+    /// What serialize() gave, here or on another machine. Fails with errc::invalid_session if anything is missing or left over,
+    /// or if it was written by another version of the library or has something in it that this BoringSSL does not know. Whether
+    /// the server still wants it shows when it is used; an expired one is no error.
     [[nodiscard]] static session parse(const_bytes serialized);
+    /// The same without an exception.
     [[nodiscard]] static session parse(const_bytes serialized, std::error_code& ec);
-    // All of it as bytes. A secret: whoever has them can take the session up, and read what is sent as early data or, in TLS
-    // 1.2, everything. Fails with errc::not_open if this is empty, and with errc::invalid_session if it cannot be resumed.
+    /// All of it as bytes. A secret: whoever has them can take the session up, and read what is sent as early data or, in TLS
+    /// 1.2, everything. Fails with errc::not_open if this is empty, and with errc::invalid_session if it cannot be resumed.
     [[nodiscard]] std::vector<std::byte> serialize() const;
+    /// The same without an exception.
     [[nodiscard]] std::vector<std::byte> serialize(std::error_code& ec) const;
 
+    /// False for an empty one.
     [[nodiscard]] explicit operator bool() const noexcept { return shared_ != nullptr; }
 
-    // Whom it was made with: a DNS name without its trailing dot, or an IP address as text. It is good for no other name.
+    /// Whom it was made with: a DNS name without its trailing dot, or an IP address as text. It is good for no other name.
     [[nodiscard]] std::string_view server_name() const noexcept {
         return shared_ ? std::string_view(shared_->server_name) : std::string_view();
     }
+    /// The protocol version that was agreed on, and will be again.
     [[nodiscard]] std::optional<protocol_version> version() const noexcept {
         if (!shared_) return std::nullopt;
         return static_cast<protocol_version>(::SSL_SESSION_get_protocol_version(native_handle()));
     }
-    // From when until when it may be used, by the server's word and BoringSSL's own limits, to the second. What lies beyond the
-    // clock's end is the clock's end.
+    /// When it was made, to the second.
     [[nodiscard]] std::chrono::system_clock::time_point established_at() const noexcept { return shared_ ? after(0) : epoch; }
+    /// Until when it may be used, by the server's word and BoringSSL's own limits, to the second. What lies beyond the clock's end
+    /// is the clock's end.
     [[nodiscard]] std::chrono::system_clock::time_point expires_at() const noexcept {
         return shared_ ? after(::SSL_SESSION_get_timeout(native_handle())) : epoch;
     }
-    // Should it be used for one connection only? True in TLS 1.3, where a second one could be linked to the first (RFC 8446
-    // C.4).
+    /// Should it be used for one connection only? True in TLS 1.3, where a second one could be linked to the first (RFC 8446
+    /// C.4).
     [[nodiscard]] bool single_use() const noexcept {
         return shared_ && ::SSL_SESSION_should_be_single_use(native_handle()) == 1;
     }
-    // Does the server take early data with it (RFC 8446 4.2.10)?
+    /// Does the server take early data with it (RFC 8446 4.2.10)?
     [[nodiscard]] bool early_data_capable() const noexcept {
         return shared_ && ::SSL_SESSION_early_data_capable(native_handle()) == 1;
     }
 
-    // The session itself, null if empty. It belongs to this object and its copies: do not change it.
+    /// The session itself, null if empty. It belongs to this object and its copies: do not change it.
     [[nodiscard]] SSL_SESSION* native_handle() const noexcept { return shared_ ? shared_->native.get() : nullptr; }
 
 private:
@@ -96,9 +103,9 @@ private:
         using point = std::chrono::system_clock::time_point;
         using std::chrono::seconds;
         constexpr auto last =
-            static_cast<std::uint64_t>(std::chrono::duration_cast<seconds>(point::max().time_since_epoch()).count());
+            static_cast<std::uint64_t>(std::chrono::duration_cast<seconds>((point::max)().time_since_epoch()).count());
         const std::uint64_t from = ::SSL_SESSION_get_time(native_handle());
-        if (from > last || more_seconds > last - from) return point::max();
+        if (from > last || more_seconds > last - from) return (point::max)();
         return point(seconds(static_cast<seconds::rep>(from + more_seconds)));
     }
 

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Where a client keeps its sessions between connections: in memory, bounded, by server.
+/// @file
+/// Where a client keeps its sessions between connections: in memory, bounded, by server.
 
 #ifndef TLS_STREAM_TLS_SESSION_CACHE_HPP
 #define TLS_STREAM_TLS_SESSION_CACHE_HPP
@@ -36,19 +37,20 @@ session take_session(const session_cache& from, std::string_view server_name, st
                      std::span<const std::uint8_t> id_context);
 }  // namespace detail
 
-// Sessions by server name and port. A handle: copies are the same cache, and any thread may use it at any time, also through a
-// const copy. At most four sessions are kept for each server, and the oldest makes room for a new one; when the whole cache is
-// full, the server that was asked for or added to least recently loses its oldest. Names are compared without regard to case
-// (RFC 4343). A moved-from cache is empty, and its members throw errc::not_open.
+/// Sessions by server name and port. A handle: copies are the same cache, and any thread may use it at any time, also through a
+/// const copy. At most four sessions are kept for each server, and the oldest makes room for a new one; when the whole cache is
+/// full, the server that was asked for or added to least recently loses its oldest. Names are compared without regard to case
+/// (RFC 4343). A moved-from cache is empty, and its members throw errc::not_open.
 class session_cache {
 public:
-    // `capacity` is how many sessions it holds altogether; each is some kilobytes, because it holds the server's certificates.
+    /// `capacity` is how many sessions it holds altogether; each is some kilobytes, because it holds the server's certificates.
     explicit session_cache(std::size_t capacity = 1024) : state_(std::make_shared<state>(capacity)) {}
 
+    /// False for one that was moved from.
     [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
 
-    // Adds a session under its own server name. One that cannot be resumed or has expired is left out. Throws errc::not_open if
-    // the session is empty.
+    /// Adds a session under its own server name. One that cannot be resumed or has expired is left out. Throws errc::not_open if
+    /// the session is empty.
     void put(session fresh, std::uint16_t port = 0) const {
         if (!fresh) throw error(make_error_code(errc::not_open), "tls::session_cache::put");
         state& all = required();
@@ -58,19 +60,19 @@ public:
         all.add(key, std::move(fresh));
     }
 
-    // The newest session that has not expired, or an empty one. A session for single use (TLS 1.3) is removed; others stay.
+    /// The newest session that has not expired, or an empty one. A session for single use (TLS 1.3) is removed; others stay.
     [[nodiscard]] session take(std::string_view server_name, std::uint16_t port = 0) const {
         return take(server_name, port, std::nullopt);
     }
 
-    // Forgets all sessions of a server.
+    /// Forgets all sessions of a server.
     void erase(std::string_view server_name, std::uint16_t port = 0) const {
         state& all = required();
         const std::lock_guard lock(all.mutex);
         const auto found = all.by_key.find(key_of(server_name, port));
         if (found != all.by_key.end()) all.forget(found->second);
     }
-    // Forgets everything.
+    /// Forgets everything.
     void clear() const {
         state& all = required();
         const std::lock_guard lock(all.mutex);
@@ -79,12 +81,13 @@ public:
         all.count = 0;
     }
 
-    // How many sessions there are now; expired ones count until somebody comes upon them.
+    /// How many sessions there are now; expired ones count until somebody comes upon them.
     [[nodiscard]] std::size_t size() const {
         state& all = required();
         const std::lock_guard lock(all.mutex);
         return all.count;
     }
+    /// How many there may be.
     [[nodiscard]] std::size_t capacity() const { return required().capacity; }
 
 private:

@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// A stream in two halves: one reads, the other writes, each in a thread of its own if you like.
-//
-//     auto [reader, writer] = tls::split(std::move(stream));
-//     std::thread sending([&] { writer.write(text); writer.shutdown(tls::shutdown_mode::write); });
-//     while (const std::size_t n = reader.read_some(some)) ...
-//     sending.join();
-//     auto whole = tls::join(std::move(reader), std::move(writer));
-//
-// docs/threads.md tells who may call what, and when.
+/// @file
+/// A stream in two halves: one reads, the other writes, each in a thread of its own if you like.
+///
+///     auto [reader, writer] = tls::split(std::move(stream));
+///     std::thread sending([&] { writer.write(text); writer.shutdown(tls::shutdown_mode::write); });
+///     while (const std::size_t n = reader.read_some(some)) ...
+///     sending.join();
+///     auto whole = tls::join(std::move(reader), std::move(writer));
+///
+/// docs/threads.md tells who may call what, and when.
 
 #ifndef TLS_STREAM_TLS_SPLIT_HPP
 #define TLS_STREAM_TLS_SPLIT_HPP
@@ -42,66 +43,69 @@
 namespace tls {
 inline namespace v0 {
 
-// What holds for both halves.
-//
-// Each half is for one thread at a time; the two may be used by two threads at the same time. They wait for the socket outside of any
-// lock. So the socket must allow these calls beside one another: its reading (read_some, read_expires_at) beside its writing (write_some,
-// write_expires_at), and shutdown() beside both; a shutdown of a direction must make a call that waits for it return. tcp_socket is like
-// that. A tls::stream is not: TLS in TLS cannot be split. The halves are for sockets that block; from one that does not,
-// operation_would_block comes through, and there is no wants().
-//
-// What an end is, what closing means and which errors there are is as in stream, with these differences:
-// - A deadline is a half's own (expires_at).
-// - std::errc::operation_canceled: the other half has closed or aborted the stream while this call waited; or, for a read,
-//   shutdown(both) has come to its limit beside it.
-// - What a write has left behind because its time ran out goes out with the writer's next call, not with the reader's.
-// - When the connection breaks under a write, an alert that the peer sent before is looked for; a reader in the middle of a call comes upon
-//   it himself and tells it, and the write says what the socket said.
-// - An exception out of the socket comes out of the call in which it happened, and the stream has failed then, for both.
-//
-// The socket goes when both halves are gone; one that is referred to is left alone. Destructors do no I/O: no close_notify is sent, and
-// the other half goes on.
-
-// The half that reads. The first call that reads or writes, on either half, runs the handshake.
+/// The half that reads. The first call that reads or writes, on either half, runs the handshake.
+///
+/// What holds for both halves: each half is for one thread at a time; the two may be used by two threads at the same time. They wait for
+/// the socket outside of any lock. So the socket must allow these calls beside one another: its reading (read_some, read_expires_at)
+/// beside its writing (write_some, write_expires_at), and shutdown() beside both; a shutdown of a direction must make a call that waits
+/// for it return. tcp_socket is like that. A tls::stream is not: TLS in TLS cannot be split. The halves are for sockets that block; from
+/// one that does not, operation_would_block comes through, and there is no wants().
+///
+/// What an end is, what closing means and which errors there are is as in stream, with these differences:
+/// - A deadline is a half's own (expires_at).
+/// - std::errc::operation_canceled: the other half has closed or aborted the stream while this call waited; or, for a read,
+///   shutdown(both) has come to its limit beside it.
+/// - What a write has left behind because its time ran out goes out with the writer's next call, not with the reader's.
+/// - When the connection breaks under a write, an alert that the peer sent before is looked for; a reader in the middle of a call comes upon
+///   it himself and tells it, and the write says what the socket said.
+/// - An exception out of the socket comes out of the call in which it happened, and the stream has failed then, for both.
+///
+/// The socket goes when both halves are gone; one that is referred to is left alone. Destructors do no I/O: no close_notify is sent, and
+/// the other half goes on.
 template <class Socket>
 class reader : public detail::half<Socket> {
     using base = detail::half<Socket>;
 
 public:
+    /// The socket without its reference.
     using typename base::socket_type;
+    /// What deadlines are.
     using typename base::time_point;
 
-    // An empty one.
+    /// An empty one.
     reader() noexcept = default;
     reader(reader&&) noexcept = default;
     reader& operator=(reader&&) noexcept = default;
     ~reader() = default;
 
-    // As stream's: at least 1 byte; 0 says that the peer's close_notify was read, or that reading was shut down here.
+    /// As stream's: at least 1 byte; 0 says that the peer's close_notify was read, or that reading was shut down here.
     std::size_t read_some(mutable_bytes into, std::error_code& ec) {
         return base::opened(ec) ? this->core_->read(into.span(), false, this->deadline_, ec) : 0;
     }
+    /// The same; throws tls::error.
     std::size_t read_some(mutable_bytes into) {
         return base::checked("TLS read", [&](std::error_code& ec) { return read_some(into, ec); });
     }
 
-    // Fills the range, or stops at the clean end.
+    /// Fills the range, or stops at the clean end.
     std::size_t read(mutable_bytes into, std::error_code& ec) {
         return base::opened(ec) ? this->core_->read(into.span(), true, this->deadline_, ec) : 0;
     }
+    /// The same; throws tls::error.
     std::size_t read(mutable_bytes into) {
         return base::checked("TLS read", [&](std::error_code& ec) { return read(into, ec); });
     }
 
-    // As stream::shutdown(read): reads give 0 from here on, and what comes in is thrown away by a later shutdown(both) or close().
+    /// As stream::shutdown(read): reads give 0 from here on, and what comes in is thrown away by a later shutdown(both) or close().
     shutdown_result shutdown_read(std::error_code& ec) {
         return base::opened(ec) ? this->core_->shut_reading(ec) : shutdown_result{};
     }
+    /// The same; throws tls::error.
     shutdown_result shutdown_read() {
         return base::checked("TLS shutdown", [&](std::error_code& ec) { return shutdown_read(ec); });
     }
 
-    // The deadline, by its name in a socket.
+    /// The deadline, by its name in a socket.
     void read_expires_at(time_point when) noexcept
         requires deadline_socket<socket_type>
     {
@@ -113,31 +117,34 @@ private:
     reader(std::shared_ptr<detail::halves_core<Socket>> core, time_point deadline) noexcept : base(std::move(core), deadline) {}
 };
 
-// The half that writes, and says when that was all.
+/// The half that writes, and says when that was all. What holds for both halves is told at reader.
 template <class Socket>
 class writer : public detail::half<Socket> {
     using base = detail::half<Socket>;
 
 public:
+    /// The socket without its reference.
     using typename base::socket_type;
+    /// What deadlines are.
     using typename base::time_point;
 
-    // An empty one.
+    /// An empty one.
     writer() noexcept = default;
     writer(writer&&) noexcept = default;
     writer& operator=(writer&&) noexcept = default;
     ~writer() = default;
 
-    // As stream's: at least 1 byte and at most 64 KiB, which are with the socket then. A count beside std::errc::timed_out was
-    // accepted: it goes out before anything later and must not be written again.
+    /// As stream's: at least 1 byte and at most 64 KiB, which are with the socket then. A count beside std::errc::timed_out was
+    /// accepted: it goes out before anything later and must not be written again.
     std::size_t write_some(const_bytes from, std::error_code& ec) {
         return base::opened(ec) ? this->core_->write_some(from.span(), this->deadline_, ec) : 0;
     }
+    /// The same; throws tls::error.
     std::size_t write_some(const_bytes from) {
         return base::checked("TLS write", [&](std::error_code& ec) { return write_some(from, ec); });
     }
 
-    // Writes all of it; a smaller count comes with an error.
+    /// Writes all of it; a smaller count comes with an error.
     std::size_t write(const_bytes from, std::error_code& ec) {
         const std::span<const std::byte> all = from;
         std::size_t done = 0;
@@ -145,41 +152,45 @@ public:
         while (!ec && done < all.size());
         return done;
     }
+    /// The same; throws tls::error.
     std::size_t write(const_bytes from) {
         return base::checked("TLS write", [&](std::error_code& ec) { return write(from, ec); });
     }
 
-    // All of the pieces in their order, gathered into full records.
+    /// All of the pieces in their order, gathered into full records.
     std::size_t write(std::span<const std::span<const std::byte>> pieces, std::error_code& ec) {
         return base::opened(ec) ? this->core_->write(pieces, this->deadline_, ec) : 0;
     }
+    /// The same; throws tls::error.
     std::size_t write(std::span<const std::span<const std::byte>> pieces) {
         return base::checked("TLS write", [&](std::error_code& ec) { return write(pieces, ec); });
     }
 
-    // As stream::update_keys.
+    /// As stream::update_keys.
     void update_keys(bool ask_peer, std::error_code& ec) {
         if (base::opened(ec)) this->core_->update_keys(ask_peer, this->deadline_, ec);
     }
+    /// The same; throws tls::error.
     void update_keys(bool ask_peer) {
         return base::checked("TLS key update", [&](std::error_code& ec) { update_keys(ask_peer, ec); });
     }
 
-    // Sends what was accepted and is still here. True: nothing is.
+    /// Sends what was accepted and is still here. True: nothing is.
     bool flush(std::error_code& ec) { return base::opened(ec) && this->core_->flush(this->deadline_, ec); }
+    /// The same; throws tls::error.
     bool flush() {
         return base::checked("TLS flush", [&](std::error_code& ec) { return flush(ec); });
     }
-    // Ciphertext bytes that were accepted and are not yet with the socket.
+    /// Ciphertext bytes that were accepted and are not yet with the socket.
     [[nodiscard]] std::size_t pending_output() const {
         if (!this->core_) return 0;
         const auto held = this->core_->enter();
         return this->core_->wire.pending().size();
     }
 
-    // As stream's, for `write` and `both`; std::errc::invalid_argument for `read`, which is the reader's. `both` leaves the receiving to a call
-    // that reads, and takes over when that has ended. If the limit comes first, such a read ends with operation_canceled and reading
-    // is over, for the end of the transport's input is the only thing that calls it out (keep_transport_open leaves it waiting).
+    /// As stream's, for `write` and `both`; std::errc::invalid_argument for `read`, which is the reader's. `both` leaves the receiving to
+    /// a call that reads, and takes over when that has ended. If the limit comes first, such a read ends with operation_canceled and
+    /// reading is over, for the end of the transport's input is the only thing that calls it out (keep_transport_open leaves it waiting).
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options, std::error_code& ec) {
         if (!base::opened(ec)) return {};
         if (mode == shutdown_mode::read) {
@@ -188,12 +199,14 @@ public:
         }
         return detail::halves_closing<Socket>(*this->core_, closing::goal_of(mode)).run(options, this->deadline_, ec);
     }
+    /// The same within the default limits.
     shutdown_result shutdown(shutdown_mode mode, std::error_code& ec) { return shutdown(mode, {}, ec); }
+    /// The same; throws tls::error.
     shutdown_result shutdown(shutdown_mode mode, const shutdown_options& options = {}) {
         return base::checked("TLS shutdown", [&](std::error_code& ec) { return shutdown(mode, options, ec); });
     }
 
-    // The deadline, by its name in a socket.
+    /// The deadline, by its name in a socket.
     void write_expires_at(time_point when) noexcept
         requires deadline_socket<socket_type>
     {
@@ -290,15 +303,16 @@ private:
 
 }  // namespace detail
 
-// Takes a stream apart, between any two of its calls; what it had received, what is still to be sent and its deadlines go with it.
-// Does no I/O. Error: errc::not_open, the stream is empty or closed; it is as it was then, and the halves are empty. Throws what `new` throws,
-// and nothing has changed then.
+/// Takes a stream apart, between any two of its calls; what it had received, what is still to be sent and its deadlines go with it.
+/// Does no I/O. Error: errc::not_open, the stream is empty or closed; it is as it was then, and the halves are empty. Throws what `new`
+/// throws, and nothing has changed then.
 template <class Socket>
 [[nodiscard]] std::pair<reader<Socket>, writer<Socket>> split(stream<Socket>&& whole, std::error_code& ec) {
     static_assert(!detail::is_stream<std::remove_reference_t<Socket>>,
                   "tls::split: the stream below is for one thread at a time, so TLS in TLS cannot be split");
     return detail::splitting<Socket>::split(whole, ec);
 }
+/// The same; throws tls::error.
 template <class Socket>
 [[nodiscard]] std::pair<reader<Socket>, writer<Socket>> split(stream<Socket>&& whole) {
     std::error_code ec;
@@ -307,13 +321,14 @@ template <class Socket>
     return halves;
 }
 
-// Puts the halves together again, when no call of theirs is being made; with their deadlines. Does no I/O. Errors: errc::not_open, one is
-// empty, or the stream was closed; errc::mismatched_halves, they are of different streams. The halves are as they were then, as they
-// are when it throws what `new` or the socket's setting of a deadline throws.
+/// Puts the halves together again, when no call of theirs is being made; with their deadlines. Does no I/O. Errors: errc::not_open, one is
+/// empty, or the stream was closed; errc::mismatched_halves, they are of different streams. The halves are as they were then, as they
+/// are when it throws what `new` or the socket's setting of a deadline throws.
 template <class Socket>
 [[nodiscard]] stream<Socket> join(reader<Socket>&& reading, writer<Socket>&& writing, std::error_code& ec) {
     return detail::splitting<Socket>::join(reading, writing, ec);
 }
+/// The same; throws tls::error.
 template <class Socket>
 [[nodiscard]] stream<Socket> join(reader<Socket>&& reading, writer<Socket>&& writing) {
     std::error_code ec;

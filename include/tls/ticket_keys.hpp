@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// The keys that a server seals its session tickets with (RFC 5077), shared by all servers that are to resume each other's
-// sessions, and changed while they serve.
+/// @file
+/// The keys that a server seals its session tickets with (RFC 5077), shared by all servers that are to resume each other's
+/// sessions, and changed while they serve.
 
 #ifndef TLS_STREAM_TLS_TICKET_KEYS_HPP
 #define TLS_STREAM_TLS_TICKET_KEYS_HPP
@@ -36,34 +37,38 @@ int use_ticket_key(const ticket_keys& keys, std::uint8_t* name, std::uint8_t* iv
                    bool seal) noexcept;
 }  // namespace detail
 
-// One key: 16 octets of name, which stand in the open in each ticket, 32 of an HMAC-SHA256 key and 32 of an AES-256 key.
-// Whoever has it can open every ticket that it sealed and pass for the server towards those clients: keep it as a private key
-// is kept, and replace it often. A value: copies are cheap and share the octets, which are wiped with the last of them. A
-// default-constructed or moved-from one is empty.
+/// One key: 16 octets of name, which stand in the open in each ticket, 32 of an HMAC-SHA256 key and 32 of an AES-256 key.
+/// Whoever has it can open every ticket that it sealed and pass for the server towards those clients: keep it as a private key
+/// is kept, and replace it often. A value: copies are cheap and share the octets, which are wiped with the last of them. A
+/// default-constructed or moved-from one is empty.
 class ticket_key {
 public:
+    /// Octets of one key.
     static constexpr std::size_t size = 80;
 
+    /// An empty one.
     ticket_key() noexcept = default;
 
-    // A new one, random throughout (RAND_bytes).
+    /// A new one, random throughout (RAND_bytes).
     [[nodiscard]] static ticket_key generate();
-    // What bytes() gave, here or on another machine. Fails with errc::invalid_ticket_key unless there are exactly 80 octets.
+    /// What bytes() gave, here or on another machine. Fails with errc::invalid_ticket_key unless there are exactly 80 octets.
     [[nodiscard]] static ticket_key from_bytes(const_bytes bytes);
+    /// The same without an exception.
     [[nodiscard]] static ticket_key from_bytes(const_bytes bytes, std::error_code& ec);
 
+    /// False for an empty one.
     [[nodiscard]] explicit operator bool() const noexcept { return octets_ != nullptr; }
 
-    // All 80 octets: a secret. None of an empty key. They live as long as this key or a copy of it.
+    /// All 80 octets: a secret. None of an empty key. They live as long as this key or a copy of it.
     [[nodiscard]] std::span<const std::byte> bytes() const& noexcept {
         return octets_ ? std::span<const std::byte>(octets_->value) : std::span<const std::byte>();
     }
     std::span<const std::byte> bytes() const&& = delete;
-    // The 16 octets by which a ticket says which key it wants. No secret.
+    /// The 16 octets by which a ticket says which key it wants. No secret.
     [[nodiscard]] std::span<const std::byte> name() const& noexcept { return octets_ ? bytes().first(name_size) : bytes(); }
     std::span<const std::byte> name() const&& = delete;
 
-    // Equal if all octets are; compared in constant time (CRYPTO_memcmp).
+    /// Equal if all octets are; compared in constant time (CRYPTO_memcmp).
     [[nodiscard]] friend bool operator==(const ticket_key& a, const ticket_key& b) noexcept {
         if (a.octets_ == b.octets_) return true;
         return a && b && ::CRYPTO_memcmp(a.bytes().data(), b.bytes().data(), size) == 0;
@@ -119,58 +124,64 @@ inline ticket_key ticket_key::from_bytes(const_bytes bytes, std::error_code& ec)
     return detail::reporting(ec, [&](detail::failure& why) { return detail::ticket_key_from(bytes, why); });
 }
 
-// The keys of a server, in order: the first seals new tickets, all of them open. A handle: copies are the same keys, so that
-// what set() and rotate() change holds at once in every context that was made with it. Any thread may change them while others
-// serve. A moved-from one is empty, and its members fail with errc::not_open.
-//
-// Servers that are given the same keys resume each other's sessions. To change them in a fleet without losing one, make the new
-// key known everywhere behind the old one first (it opens), then put it in front (it seals), and drop the old one when the
-// tickets that it sealed have expired. A ticket that an older key opened is renewed.
+/// The keys of a server, in order: the first seals new tickets, all of them open. A handle: copies are the same keys, so that
+/// what set() and rotate() change holds at once in every context that was made with it. Any thread may change them while others
+/// serve. A moved-from one is empty, and its members fail with errc::not_open.
+///
+/// Servers that are given the same keys resume each other's sessions. To change them in a fleet without losing one, make the new
+/// key known everywhere behind the old one first (it opens), then put it in front (it seals), and drop the old one when the
+/// tickets that it sealed have expired. A ticket that an older key opened is renewed.
 class ticket_keys {
 public:
-    // One key, generated: tickets are good for this process only.
+    /// One key, generated: tickets are good for this process only.
     ticket_keys() : ticket_keys(std::vector<ticket_key>{ticket_key::generate()}) {}
-    // Fails with errc::invalid_ticket_key if there is none, if one is empty, or if two of them have the same name and are not
-    // the same key. The same key twice counts once.
+    /// Fails with errc::invalid_ticket_key if there is none, if one is empty, or if two of them have the same name and are not
+    /// the same key. The same key twice counts once.
     explicit ticket_keys(std::vector<ticket_key> keys)
         : ticket_keys(detail::throwing([&](detail::failure& why) { return made_of(std::move(keys), why); })) {}
+    /// The same without an exception; empty on failure.
     [[nodiscard]] static ticket_keys create(std::vector<ticket_key> keys, std::error_code& ec) {
         return detail::reporting(ec, [&](detail::failure& why) { return made_of(std::move(keys), why); });
     }
 
+    /// False for one that was moved from.
     [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
 
-    // Other keys from now on. Fails as the constructor does, and changes nothing then.
+    /// Other keys from now on. Fails as the constructor does, and changes nothing then.
     void set(std::vector<ticket_key> keys) {
         detail::failure why;
         replace(std::move(keys), why);
         if (why) why.raise();
     }
+    /// The same without an exception.
     void set(std::vector<ticket_key> keys, std::error_code& ec) {
         detail::failure why;
         replace(std::move(keys), why);
         ec = why.code;
     }
 
-    // `next` seals from now on, and of the keys until now the first `keep` go on opening. One that is there already moves to
-    // the front. Fails with errc::invalid_ticket_key, and changes nothing, if `next` is empty or has the name of another key.
+    /// `next` seals from now on, and of the keys until now the first `keep` go on opening. One that is there already moves to
+    /// the front. Fails with errc::invalid_ticket_key, and changes nothing, if `next` is empty or has the name of another key.
     void rotate(ticket_key next, std::size_t keep = 2) {
         detail::failure why;
         advance(std::move(next), keep, why);
         if (why) why.raise();
     }
+    /// The same without an exception.
     void rotate(ticket_key next, std::error_code& ec) { rotate(std::move(next), 2, ec); }
+    /// The same with a number to keep.
     void rotate(ticket_key next, std::size_t keep, std::error_code& ec) {
         detail::failure why;
         advance(std::move(next), keep, why);
         ec = why.code;
     }
 
-    // The keys at this moment, the one that seals first.
+    /// The keys at this moment, the one that seals first.
     [[nodiscard]] std::vector<ticket_key> keys() const {
         required();
         return *state_->current();
     }
+    /// How many there are.
     [[nodiscard]] std::size_t size() const {
         required();
         return state_->current()->size();

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Everything: every public header.
+/// @file
+/// Everything: every public header.
 
 #ifndef TLS_STREAM_TLS_TLS_HPP
 #define TLS_STREAM_TLS_TLS_HPP

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// Whom to trust: the certificate authorities that a peer's chain must lead to, and what they have revoked.
+/// @file
+/// Whom to trust: the certificate authorities that a peer's chain must lead to, and what they have revoked.
 
 #ifndef TLS_STREAM_TLS_TRUST_HPP
 #define TLS_STREAM_TLS_TRUST_HPP
@@ -40,57 +41,66 @@ namespace detail {
 const trust_contents* contents_of(const trust_store& trust) noexcept;
 }  // namespace detail
 
-// A set of trusted certificates and revocation lists, put together from parts with `+`. A value: copies are cheap, share what was
-// loaded, and may be used by several threads. Default-constructed it is empty and trusts nobody. A certificate that occurs twice counts
-// once when it comes to verifying. Contexts that are made of one value and its copies share one X509_STORE.
-//
-// What cannot be read fails with errc::invalid_trust (malformed, no certificate in it, no regular file, over 16 MiB), for revocation
-// lists errc::invalid_revocation_list, or with what the system says (std::errc::no_such_file_or_directory, permission_denied,
-// is_a_directory, ...), and the path is in error::what(), with the number of the entry that is malformed. All or nothing: one malformed
-// entry fails the whole part.
+/// A set of trusted certificates and revocation lists, put together from parts with `+`. A value: copies are cheap, share what was
+/// loaded, and may be used by several threads. Default-constructed it is empty and trusts nobody. A certificate that occurs twice counts
+/// once when it comes to verifying. Contexts that are made of one value and its copies share one X509_STORE.
+///
+/// What cannot be read fails with errc::invalid_trust (malformed, no certificate in it, no regular file, over 16 MiB), for revocation
+/// lists errc::invalid_revocation_list, or with what the system says (std::errc::no_such_file_or_directory, permission_denied,
+/// is_a_directory, ...), and the path is in error::what(), with the number of the entry that is malformed. All or nothing: one malformed
+/// entry fails the whole part.
 class trust_store {
 public:
+    /// An empty one.
     trust_store() noexcept = default;
 
-    // The system's authorities: a marker. They are loaded when the first context is made of it, once per process, and shared
-    // from then on; making that context is what fails if they cannot be loaded, and the next one tries again.
-    //
-    // If SSL_CERT_FILE or SSL_CERT_DIR is set and not empty, exactly these are used (a bundle, and a list of directories
-    // separated by colons; all of it must be there), and the environment is read when loading. Otherwise the first bundle
-    // that exists of those that Linux distributions and BSDs keep, or else the directory /etc/ssl/certs.
+    /// The system's authorities: a marker. They are loaded when the first context is made of it, once per process, and shared
+    /// from then on; making that context is what fails if they cannot be loaded, and the next one tries again.
+    ///
+    /// If SSL_CERT_FILE or SSL_CERT_DIR is set and not empty, exactly these are used (a bundle, and a list of directories
+    /// separated by colons; all of it must be there), and the environment is read when loading. Otherwise the first bundle
+    /// that exists of those that Linux distributions and BSDs keep, or else the directory /etc/ssl/certs.
     [[nodiscard]] static trust_store system() {
         static const auto& marker = *new const auto(std::make_shared<const detail::trust_contents>(std::vector<part>(1)));
         return trust_store(marker);
     }
 
-    // A bundle in PEM; "TRUSTED CERTIFICATE" blocks, OpenSSL's form with trust settings, are understood, and other blocks and
-    // text between them are skipped.
+    /// A bundle in PEM; "TRUSTED CERTIFICATE" blocks, OpenSSL's form with trust settings, are understood, and other blocks and
+    /// text between them are skipped.
     [[nodiscard]] static trust_store from_file(const std::filesystem::path& path);
+    /// The same without an exception.
     [[nodiscard]] static trust_store from_file(const std::filesystem::path& path, std::error_code& ec);
-    // Every entry of a directory, subdirectories left out, that is named by a hash as openssl-rehash does ("5ed36f99.0") or
-    // ends in .pem, .crt or .cer, as a bundle in PEM; a file that several links lead to counts once.
+    /// Every entry of a directory, subdirectories left out, that is named by a hash as openssl-rehash does ("5ed36f99.0") or
+    /// ends in .pem, .crt or .cer, as a bundle in PEM; a file that several links lead to counts once.
     [[nodiscard]] static trust_store from_directory(const std::filesystem::path& path);
+    /// The same without an exception.
     [[nodiscard]] static trust_store from_directory(const std::filesystem::path& path, std::error_code& ec);
-    // A bundle in PEM, from memory.
+    /// A bundle in PEM, from memory.
     [[nodiscard]] static trust_store from_pem(std::string_view text);
+    /// The same without an exception.
     [[nodiscard]] static trust_store from_pem(std::string_view text, std::error_code& ec);
-    // One certificate in DER, or several one after the other.
+    /// One certificate in DER, or several one after the other.
     [[nodiscard]] static trust_store from_der(std::span<const std::byte> der);
+    /// The same without an exception.
     [[nodiscard]] static trust_store from_der(std::span<const std::byte> der, std::error_code& ec);
 
-    // Revocation lists (RFC 5280 5), trusting nobody: to be added to a store. They are looked at by contexts that are asked to
-    // check for revocation. Whether a list is signed by its issuer and still current shows when a chain is verified.
-    //
-    // A file: PEM ("X509 CRL" blocks, others skipped), or DER as authorities publish it.
+    /// Revocation lists (RFC 5280 5), trusting nobody: to be added to a store. They are looked at by contexts that are asked to
+    /// check for revocation. Whether a list is signed by its issuer and still current shows when a chain is verified.
+    ///
+    /// A file: PEM ("X509 CRL" blocks, others skipped), or DER as authorities publish it.
     [[nodiscard]] static trust_store revocation_lists_from_file(const std::filesystem::path& path);
+    /// The same without an exception.
     [[nodiscard]] static trust_store revocation_lists_from_file(const std::filesystem::path& path, std::error_code& ec);
+    /// PEM in memory, likewise.
     [[nodiscard]] static trust_store revocation_lists_from_pem(std::string_view text);
+    /// The same without an exception.
     [[nodiscard]] static trust_store revocation_lists_from_pem(std::string_view text, std::error_code& ec);
-    // One list in DER, or several one after the other.
+    /// One list in DER, or several one after the other.
     [[nodiscard]] static trust_store revocation_lists_from_der(std::span<const std::byte> der);
+    /// The same without an exception.
     [[nodiscard]] static trust_store revocation_lists_from_der(std::span<const std::byte> der, std::error_code& ec);
 
-    // Both together. A part that is there already is not added again.
+    /// Adds what is in another. A part that is there already is not added again.
     trust_store& operator+=(const trust_store& other) {
         if (!other.contents_ || contents_ == other.contents_) return *this;
         if (!contents_) return *this = other;
@@ -102,18 +112,19 @@ public:
         if (all.size() != before) contents_ = std::make_shared<const detail::trust_contents>(std::move(all));
         return *this;
     }
+    /// Both together, as a new store.
     [[nodiscard]] friend trust_store operator+(trust_store a, const trust_store& b) {
         a += b;
         return a;
     }
 
-    // False if there is nothing in it. A system marker counts as something, loaded or not, and so do revocation lists alone.
+    /// False if there is nothing in it. A system marker counts as something, loaded or not, and so do revocation lists alone.
     [[nodiscard]] explicit operator bool() const noexcept { return contents_ != nullptr; }
-    // How many certificates were loaded; the system's count from when they are.
+    /// How many certificates were loaded; the system's count from when they are.
     [[nodiscard]] std::size_t size() const {
         return count([](const detail::trust_part& one) { return one.certificates.size(); });
     }
-    // How many revocation lists were loaded.
+    /// How many revocation lists were loaded.
     [[nodiscard]] std::size_t revocation_list_count() const {
         return count([](const detail::trust_part& one) { return one.lists.size(); });
     }

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// What a client expects its server to be called, and how BoringSSL is told to insist on it (RFC 9525).
+/// @file
+/// What a client expects its server to be called, and how BoringSSL is told to insist on it (RFC 9525).
 
 #ifndef TLS_STREAM_TLS_VERIFY_HPP
 #define TLS_STREAM_TLS_VERIFY_HPP

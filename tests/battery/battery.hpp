@@ -23,8 +23,8 @@
 #ifndef TLS_STREAM_TESTS_BATTERY_BATTERY_HPP
 #define TLS_STREAM_TESTS_BATTERY_BATTERY_HPP
 
-#include <support/records.hpp>
 #include <support/taped_socket.hpp>
+#include <support/testing.hpp>
 
 #include <tls/error.hpp>
 #include <tls/protocol.hpp>
@@ -270,7 +270,7 @@ inline void check_outcome(const outcome& side, const tests::tape& tape, bool hal
     CHECK(tape.sent_before_fin == tape.sent.size());
     const auto records = tests::records(tape.sent);
     REQUIRE_FALSE(records.empty());
-    CHECK(tests::name(records.back()) == "alert");
+    CHECK(tests::to_string(records.back()) == "alert");
     CHECK(std::all_of(records.begin(), records.end(), [](const tests::record& r) { return r.complete; }));
 }
 

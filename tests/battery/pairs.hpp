@@ -6,10 +6,10 @@
 #ifndef TLS_STREAM_TESTS_BATTERY_PAIRS_HPP
 #define TLS_STREAM_TESTS_BATTERY_PAIRS_HPP
 
-#include <support/memory_socket.hpp>
 #include <support/session.hpp>
 #include <support/taped_socket.hpp>
 #include <support/tcp_tools.hpp>
+#include <support/testing.hpp>
 
 #include <tls/protocol.hpp>
 #include <tls/stream.hpp>
@@ -23,7 +23,7 @@ namespace battery {
 
 struct memory_pair {
     using socket_type = tests::memory_socket;
-    tests::network net{{.wait = tests::waiting::threads}};
+    tests::memory_network net{{.wait = tests::waiting::threads}};
     socket_type first = net.a().socket();
     socket_type second = net.b().socket();
 };

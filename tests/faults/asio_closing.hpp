@@ -55,7 +55,7 @@ struct taped_conversation {
         const auto& tape = state->written;
         for (const auto& r : tests::records(std::span(tape.sent).subspan(since))) {
             if (tape.fin && since + r.offset == tape.sent_before_fin) words.emplace_back("FIN");
-            words.emplace_back(tests::name(r));
+            words.emplace_back(tests::to_string(r));
         }
         if (tape.fin && tape.sent_before_fin == tape.sent.size()) words.emplace_back("FIN");
         return tests::joined(words);

@@ -301,7 +301,7 @@ TEST_CASE("F34 both sides close at once: clean in every order of their calls") {
     constexpr unsigned orders = 1u << 7;
     for (unsigned order = 0; order < orders; ++order) {
         CAPTURE(order);
-        tests::network net;
+        tests::memory_network net;
         tls::stream client(net.a().socket(), tests::client_of(version), "localhost");
         tls::stream server(net.b().socket(), tests::server_of(version));
         client.next_layer().non_blocking(true);
@@ -444,7 +444,7 @@ TEST_CASE("F38 closing after a failed handshake: our alert, then FIN, wherever t
     constexpr std::size_t alert_size = 7;
     for (std::size_t room = 0; room <= alert_size; ++room) {
         CAPTURE(room);
-        tests::network net;
+        tests::memory_network net;
         tls::stream stream(net.a().socket(), tests::server_of(tls::protocol_version::tls1_3));
         stream.next_layer().non_blocking(true);
         net.a().script({.room = room});

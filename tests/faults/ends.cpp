@@ -345,7 +345,7 @@ TEST_CASE("F09 EPIPE on a real socket whose peer takes nothing more, is silent, 
 
 TEST_CASE("F09 a server that refuses the client's certificate and is gone: the client learns why", "[faults]") {
     // In TLS 1.3 the client is done before the server has looked at its certificate.
-    tests::network net;
+    tests::memory_network net;
     auto options = tests::peer_of(tls::protocol_version::tls1_3);
     options.trust = tests::test_pki().authority.certificate.get();
     tests::raw_peer peer(net.b(), tls::role::server, options);

@@ -46,9 +46,9 @@ std::error_code alert(int number) { return {number, tls::alert_category()}; }
 
 // A stream whose other end is a bare socket, for bytes that are not TLS.
 struct lone {
-    explicit lone(tls::role role, std::size_t chunk = tests::no_limit) : far(net.b().socket()), stream(make(role)) {
+    explicit lone(tls::role role, std::size_t chunk = tests::no_limit)
+        : far(net.b().non_blocking_socket()), stream(make(role)) {
         net.a().script({.read_chunk = chunk});
-        far.non_blocking(true);
         stream.expires_after(10s);
     }
 
@@ -68,7 +68,7 @@ struct lone {
         far.shutdown(tls::shutdown_mode::write, ec);
     }
 
-    tests::network net;
+    tests::memory_network net;
     tests::memory_socket far;
     tls::stream<tests::memory_socket> stream;
 };
@@ -464,7 +464,7 @@ TEST_CASE("F23 a handshake that fails here: the peer sees the alert and then the
         for (const auto& refusal : refusals) {
             for (const bool talkative : {false, true}) {
                 INFO(refusal.name << (talkative ? ", and the peer talks on" : ""));
-                tests::network net;
+                tests::memory_network net;
                 auto options = tests::peer_of(version);
                 refusal.options(options);
                 tests::raw_peer peer(net.b(), refusal.role == tls::role::client ? tls::role::server : tls::role::client,

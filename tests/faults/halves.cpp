@@ -39,7 +39,7 @@ using tls::stream_end;
 namespace {
 
 using session = tests::session<>;
-using plain_session = tests::session<tests::features::none>;
+using plain_session = tests::session<tests::socket_features::none>;
 using tcp_stream = tls::stream<tls::tcp_socket>;
 using tcp_reader = tls::reader<tls::tcp_socket>;
 using tcp_writer = tls::writer<tls::tcp_socket>;
@@ -365,9 +365,9 @@ TEST_CASE("F29 halves: a shutdown that leaves the transport open leaves a read t
 TEST_CASE("F29 halves: a socket without deadlines, and a read that waits in it: limits hold all the same") {
     const auto version = any_version();
     const bool close = GENERATE(false, true);
-    tests::network net({.wait = tests::waiting::threads});
-    tls::stream client(net.a().socket<tests::features::none>(), tests::client_of(version), "localhost");
-    tls::stream server(net.b().socket<tests::features::none>(), tests::server_of(version));
+    tests::memory_network net({.wait = tests::waiting::threads});
+    tls::stream client(net.a().socket<tests::socket_features::none>(), tests::client_of(version), "localhost");
+    tls::stream server(net.b().socket<tests::socket_features::none>(), tests::server_of(version));
     std::thread other([&] {
         std::error_code ec;
         server.handshake(ec);

@@ -126,7 +126,7 @@ struct nested {
         }
     }
 
-    tests::network net;
+    tests::memory_network net;
     inner_stream near;
     far_side far;
     std::size_t since = 0;

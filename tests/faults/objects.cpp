@@ -470,7 +470,7 @@ TEST_CASE("F68 stale entries on the error queue change nothing, and no call leav
 
 TEST_CASE("F68 a refused certificate leaves nothing on the error queue") {
     const auto version = any_version();
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
     net.a().pump([&] { peer.pump(); });
     memory_stream stream(net.a().socket(), tests::client_of(version), "other.test");
@@ -703,7 +703,7 @@ TEST_CASE("F70 a context, a credential and a trust store that are empty are refu
     auto trust = tls::trust_store::from_pem(pki.authority.certificate_pem());
     const auto kept_trust = std::move(trust);
     if (const auto nobody = tls::client_context::create({.trust = trust}, ec)) {
-        tests::network net;
+        tests::memory_network net;
         tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(tests::versions[1]));
         net.a().pump([&] { peer.pump(); });
         memory_stream stream(net.a().socket(), nobody, "localhost");
@@ -718,10 +718,9 @@ TEST_CASE("F70 a context, a credential and a trust store that are empty are refu
 TEST_CASE("F71 a stream may be moved between any two calls, also while one would block") {
     const auto version = any_version();
     const auto role = any_role();
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), role == tls::role::client ? tls::role::server : tls::role::client, tests::peer_of(version));
-    auto socket = net.a().socket();
-    socket.non_blocking(true);
+    auto socket = net.a().non_blocking_socket();
     std::optional<memory_stream> stream;
     if (role == tls::role::client) {
         stream.emplace(std::move(socket), tests::client_of(version), "localhost");
@@ -802,11 +801,10 @@ TEST_CASE("F72 a stream may be destroyed at each of its calls: no I/O, nothing l
     for (bool complete = false; !complete; ++stops) {
         CAPTURE(stops);
         REQUIRE(stops < 1000);
-        tests::network net({.on_unread_close = tests::unread_close::fin});
+        tests::memory_network net({.on_unread_close = tests::unread_close::fin});
         tests::raw_peer peer(net.b(), role == tls::role::client ? tls::role::server : tls::role::client,
                              tests::peer_of(version));
-        auto socket = net.a().socket();
-        socket.non_blocking(true);
+        auto socket = net.a().non_blocking_socket();
         std::optional<memory_stream> stream;
         if (role == tls::role::client) {
             stream.emplace(std::move(socket), tests::client_of(version), "localhost");
@@ -848,11 +846,10 @@ TEST_CASE("F72 a stream may be destroyed at each of its calls: no I/O, nothing l
 }
 
 TEST_CASE("F72 a stream over a reference may be destroyed at any time: the socket is left alone") {
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(tests::versions[1]));
     net.a().pump([&] { peer.pump(); });
-    auto socket = net.a().socket();
-    socket.non_blocking(true);
+    auto socket = net.a().non_blocking_socket();
     {
         tls::stream<tests::memory_socket&> stream(socket, tests::client_of(tests::versions[1]), "localhost");
         std::error_code ec;

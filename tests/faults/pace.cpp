@@ -112,7 +112,7 @@ struct interrupted_session {
         peer.pump();
     }
 
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer{net.b(), tls::role::server, tests::peer_of(tls::protocol_version::tls1_3, tests::reaction::fin)};
     interrupted_socket::switches how;
     tls::stream<interrupted_socket> stream;

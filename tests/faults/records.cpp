@@ -5,7 +5,7 @@
 
 #include "session.hpp"
 
-#include <support/records.hpp>
+#include <support/testing.hpp>
 
 #include <tls/error.hpp>
 

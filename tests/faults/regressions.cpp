@@ -28,8 +28,8 @@
 using namespace std::chrono_literals;
 using namespace std::string_literals;
 using tests::call_kind;
-using tests::features;
 using tests::outcome;
+using tests::socket_features;
 using tls::shutdown_mode;
 using tls::shutdown_result;
 using tls::stream_end;
@@ -96,7 +96,7 @@ struct session_over {
         stream.handshake();
         peer.pump();
     }
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer;
     tls::stream<Socket> stream;
 };
@@ -162,7 +162,7 @@ TEST_CASE("TLS in TLS: an outer shutdown that ran out of time inside the inner o
     using outer_stream = tls::stream<tests::memory_socket>;
     const auto& client = tests::client_of(tls::protocol_version::tls1_3);
     const auto& server = tests::server_of(tls::protocol_version::tls1_3);
-    tests::network net;
+    tests::memory_network net;
     tls::stream<outer_stream> near(outer_stream(net.a().socket(), client, "localhost"), client, "localhost");
     tls::stream<outer_stream> far(outer_stream(net.b().socket(), server), server);
     far.next_layer().next_layer().non_blocking(true);
@@ -221,7 +221,7 @@ TEST_CASE("a certificate that is refused without a reason fails the handshake", 
     const auto version = any_version();
     const tls::client_context context(
         {.trust = tls::trust_store::from_pem(tests::test_pki().authority.certificate_pem()), .max_version = version});
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
     net.a().pump([&] { peer.pump(); });
     tls::stream stream(net.a().socket(), context, "localhost");
@@ -327,7 +327,7 @@ TEST_CASE("close_notify that cannot be sent, the peer's being in: EPIPE is a res
 
 TEST_CASE("a socket without vectored writes that reports one byte too many misbehaves, whatever is behind it", "[faults]") {
     const std::size_t later = GENERATE(0u, 1u);
-    tests::session<features::all - features::vectored> s({.version = any_version()});
+    tests::session<socket_features::all - socket_features::vectored> s({.version = any_version()});
     const auto writes = s.net.a().calls().writes;
     s.net.a().script(tests::at_call(call_kind::write, writes + later, outcome::excess(1)));
     std::error_code ec;
@@ -337,7 +337,7 @@ TEST_CASE("a socket without vectored writes that reports one byte too many misbe
 }
 
 TEST_CASE("a socket without deadlines is not called on when the limit has passed within one of its calls", "[faults]") {
-    tests::session<features::none> s({.version = any_version()});
+    tests::session<socket_features::none> s({.version = any_version()});
     const auto reads = s.net.a().calls().reads;
     SECTION("the peer sends without pause") {
         auto limit = tls::never;
@@ -434,7 +434,7 @@ TEST_CASE("a write deadline that has passed does not limit reads", "[faults]") {
 
 TEST_CASE("a socket that is handed over with a deadline does not keep it", "[faults]") {
     const auto version = any_version();
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
     net.a().pump([&] { peer.pump(); });
     auto socket = net.a().socket();

@@ -46,7 +46,7 @@ std::string name_of(std::error_code ec) {
     return ec ? std::string(ec.category().name()) + " " + std::to_string(ec.value()) + " (" + ec.message() + ")" : "no error";
 }
 
-template <tests::features Has>
+template <tests::socket_features Has>
 class session {
 public:
     explicit session(const plan& what)
@@ -267,7 +267,7 @@ private:
         seen_.breaches.push_back(std::string(who) + " " + std::string(what));
     }
 
-    tests::network net_;
+    tests::memory_network net_;
     account seen_;
     tests::raw_peer peer_;
     stream_type stream_;
@@ -357,8 +357,8 @@ void account::expect_no_session(std::error_code why) {
 }
 
 account run(const plan& what) {
-    return what.socket == socket_kind::plain ? session<tests::features::none>(what).run()
-                                             : session<tests::features::all>(what).run();
+    return what.socket == socket_kind::plain ? session<tests::socket_features::none>(what).run()
+                                             : session<tests::socket_features::all>(what).run();
 }
 
 bool verdict(const account& seen, std::string_view where) {

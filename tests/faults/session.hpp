@@ -13,8 +13,7 @@
 #ifndef TLS_STREAM_TESTS_FAULTS_SESSION_HPP
 #define TLS_STREAM_TESTS_FAULTS_SESSION_HPP
 
-#include <support/memory_socket.hpp>
-#include <support/records.hpp>
+#include <support/testing.hpp>
 
 #include <tls/protocol.hpp>
 #include <tls/shutdown.hpp>

@@ -17,10 +17,10 @@
 #include <tls/verification.hpp>
 
 #include <support/engines.hpp>
-#include <support/memory_socket.hpp>
 #include <support/pki.hpp>
 #include <support/session.hpp>
 #include <support/stale_errors.hpp>
+#include <support/testing.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -186,9 +186,7 @@ struct network_partner {
     partner who;
     tests::memory_socket socket;
 
-    network_partner(tls::engine engine, tests::memory_end end) : who{std::move(engine)}, socket(end.socket()) {
-        socket.non_blocking(true);
-    }
+    network_partner(tls::engine engine, tests::memory_end end) : who{std::move(engine)}, socket(end.non_blocking_socket()) {}
     void pump() {
         std::error_code ec;
         std::size_t n = 1;
@@ -274,7 +272,7 @@ public:
     }
 
 private:
-    tests::network net_;
+    tests::memory_network net_;
     network_partner partner_;
     memory_stream stream_;
 };
@@ -335,7 +333,7 @@ public:
     }
 
 private:
-    tests::network net_;
+    tests::memory_network net_;
     network_partner partner_;
     tls::reader<tests::memory_socket> reader_;
     tls::writer<tests::memory_socket> writer_;
@@ -525,7 +523,7 @@ TEST_CASE("F68 what a callable leaves on the error queue is not taken for the re
 TEST_CASE("F67 a callable may give the stream up") {
     const auto version = GENERATE(Catch::Generators::from_range(tests::versions));
     const auto& pki = tests::test_pki();
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
     net.a().pump([&] { peer.pump(); });
     std::function<void()> give_up;

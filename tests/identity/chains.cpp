@@ -338,7 +338,7 @@ TEST_CASE("F63 a Certificate message beyond the limit is refused before it has c
     auto options = tests::peer_of(version);
     options.certificate = chain.links[0].certificate.get();
     options.key = chain.links[0].key.get();
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), from_server ? tls::role::server : tls::role::client, options);
     for (std::size_t i = 1; i < chain.links.size(); ++i) {
         REQUIRE(::SSL_add1_chain_cert(peer.native_handle(), chain.links[i].certificate.get()) == 1);

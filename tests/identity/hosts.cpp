@@ -399,23 +399,15 @@ TEST_CASE("what a server's callable throws comes out of the call, once") {
     CHECK(tests::queue_is_empty());
 }
 
-// A socket that says that it does not block.
-struct open_socket : tests::memory_socket {
-    explicit open_socket(tests::memory_socket from) : tests::memory_socket(std::move(from)) {
-        tests::memory_socket::non_blocking(true);
-    }
-    [[nodiscard]] bool non_blocking() const noexcept { return true; }
-};
-
 // A server's stream whose client, a raw one, works while it waits.
-template <class Socket = tests::memory_socket>
 struct served {
-    served(protocol_version version, const server_context& context)
+    served(protocol_version version, const server_context& context, bool blocks = true)
         : client(net.b(), tls::role::client,
                  {.server_name = "a.test",
                   .min_version = static_cast<std::uint16_t>(version),
                   .max_version = static_cast<std::uint16_t>(version)}),
-          stream(Socket(net.a().socket()), context) {
+          stream(net.a().socket(), context) {
+        stream.next_layer().non_blocking(!blocks);
         net.a().pump([this] { client.pump(); });
     }
     [[nodiscard]] std::string client_sees() const {
@@ -423,9 +415,9 @@ struct served {
         return seen ? tls::certificate(bssl::UpRef(seen)).common_name() : "";
     }
 
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer client;
-    tls::stream<Socket> stream;
+    tls::stream<tests::memory_socket> stream;
 };
 
 TEST_CASE("a blocking stream waits for the server's choice, within its deadline") {
@@ -440,7 +432,7 @@ TEST_CASE("a blocking stream waits for the server's choice, within its deadline"
     named("chosen");
     SECTION("it comes from another thread") {
         at_once = true;
-        served<> one(version, server);
+        served one(version, server);
         one.stream.handshake();
         elsewhere.join();
         one.client.pump();
@@ -448,7 +440,7 @@ TEST_CASE("a blocking stream waits for the server's choice, within its deadline"
         CHECK(one.stream.server_name() == "a.test");
     }
     SECTION("it comes too late for one call, and in time for the next, whichever that is") {
-        served<> one(version, server);
+        served one(version, server);
         one.stream.expires_after(std::chrono::milliseconds(5));
         std::error_code ec;
         one.stream.handshake(ec);
@@ -464,7 +456,7 @@ TEST_CASE("a blocking stream waits for the server's choice, within its deadline"
         CHECK(one.client_sees() == "chosen");
     }
     SECTION("it is no, and the client is told so before anybody waits again") {
-        served<> one(version, server);
+        served one(version, server);
         one.stream.expires_after(std::chrono::milliseconds(5));
         std::error_code ec;
         one.stream.handshake(ec);
@@ -480,7 +472,7 @@ TEST_CASE("a stream that does not block says that the server has to choose") {
     const auto version = any_version();
     kept_request kept;
     const server_context server = choosing(version, [&](const identity_request& request) { kept = request; });
-    served<open_socket> one(version, server);
+    served one(version, server, false);
     std::error_code ec;
     const auto go_on = [&] {
         for (int i = 0; i != 10; ++i) {

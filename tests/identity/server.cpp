@@ -34,7 +34,7 @@ tls::protocol_version any_version() { return GENERATE(Catch::Generators::from_ra
 TEST_CASE("F50 a certificate for another host is refused, and the peer is told so") {
     const auto version = any_version();
     const auto name = GENERATE(as<std::string>(), "other.test", "localhost.other.test", "127.0.0.2", "::2");
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
     net.a().pump([&] { peer.pump(); });
     memory_stream stream(net.a().socket(), tests::client_of(version), name);
@@ -56,7 +56,7 @@ TEST_CASE("F50 a certificate for another host is refused, and the peer is told s
     CHECK(ec == none);
     CHECK(tests::queue_is_empty());
     try {
-        tests::network again;
+        tests::memory_network again;
         tests::raw_peer server(again.b(), tls::role::server, tests::peer_of(version));
         again.a().pump([&] { server.pump(); });
         memory_stream throwing(again.a().socket(), tests::client_of(version), name);
@@ -73,7 +73,7 @@ TEST_CASE("F58 verification is on unless it was switched off by its ugly name") 
     const auto version = any_version();
     // The server's certificate is for localhost, by the test authority.
     const auto outcome = [&](const tls::client_options& options, std::string_view name) {
-        tests::network net;
+        tests::memory_network net;
         tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
         net.a().pump([&] { peer.pump(); });
         std::error_code ec;

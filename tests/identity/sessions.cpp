@@ -86,7 +86,7 @@ TEST_CASE("F83 a session of one server is not offered to another") {
             if constexpr (sizeof...(ec) == 0) return tls::engine(client, other, {.resume = one});
             else return tls::engine::create(client, other, {.resume = one}, ec...);
         });
-        tests::network net;
+        tests::memory_network net;
         std::error_code ec;
         using stream = tests::session<>::stream_type;
         CHECK_FALSE(stream::create(net.a().socket(), client, other, {.resume = one}, ec));

@@ -8,8 +8,8 @@
 #define TLS_STREAM_TESTS_SUPPORT_ASIO_LAYER_HPP
 
 #include <support/asio_tools.hpp>
-#include <support/faults.hpp>
 #include <support/taped_socket.hpp>
+#include <support/testing.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -4,7 +4,7 @@
 // The other side of a connection, written straight against BoringSSL and without the library: it does what it is told, right or
 // wrong, and tells what it saw. It never waits; a memory end's pump calls pump().
 //
-//     tests::network net;
+//     tests::memory_network net;
 //     tests::raw_peer server(net.b(), tls::role::server, {.certificate = ..., .key = ...});
 //     net.a().pump([&] { server.pump(); });
 //     server.send("hello");
@@ -16,7 +16,7 @@
 #ifndef TLS_STREAM_TESTS_SUPPORT_RAW_PEER_HPP
 #define TLS_STREAM_TESTS_SUPPORT_RAW_PEER_HPP
 
-#include <support/memory_socket.hpp>
+#include <support/testing.hpp>
 
 #include <tls/detail/boringssl.hpp>
 #include <tls/protocol.hpp>
@@ -62,8 +62,7 @@ class raw_peer {
 public:
     // Takes the end's socket. Throws std::runtime_error if BoringSSL does not like the options.
     raw_peer(memory_end end, tls::role role, const raw_peer_options& options)
-        : end_(std::move(end)), socket_(end_.socket()), options_(options) {
-        socket_.non_blocking(true);
+        : end_(std::move(end)), socket_(end_.non_blocking_socket()), options_(options) {
         ctx_.reset(::SSL_CTX_new(::TLS_method()));
         require(ctx_ != nullptr && ::SSL_CTX_set_min_proto_version(ctx_.get(), options.min_version) == 1 &&
                 ::SSL_CTX_set_max_proto_version(ctx_.get(), options.max_version) == 1);

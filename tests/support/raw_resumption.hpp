@@ -6,9 +6,9 @@
 #ifndef TLS_STREAM_TESTS_SUPPORT_RAW_RESUMPTION_HPP
 #define TLS_STREAM_TESTS_SUPPORT_RAW_RESUMPTION_HPP
 
-#include <support/memory_socket.hpp>
 #include <support/pki.hpp>
 #include <support/raw_peer.hpp>
+#include <support/testing.hpp>
 
 #include <tls/detail/boringssl.hpp>
 #include <tls/protocol.hpp>
@@ -62,7 +62,7 @@ inline int keep_session(SSL* ssl, SSL_SESSION* session) {
 // sides after it, the client first. Client and server have contexts of their own, made for this connection.
 [[nodiscard]] inline raw_connection connect_raw(const raw_connection_options& options,
                                                 const std::function<void(SSL*, SSL*)>& look = nullptr) {
-    network net;
+    memory_network net;
     const auto& identity = test_pki().server;
     raw_peer client(net.a(), tls::role::client,
                     {.server_name = options.server_name, .min_version = options.version, .max_version = options.version});

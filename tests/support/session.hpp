@@ -6,9 +6,9 @@
 #ifndef TLS_STREAM_TESTS_SUPPORT_SESSION_HPP
 #define TLS_STREAM_TESTS_SUPPORT_SESSION_HPP
 
-#include <support/memory_socket.hpp>
 #include <support/pki.hpp>
 #include <support/raw_peer.hpp>
+#include <support/testing.hpp>
 
 #include <tls/context.hpp>
 #include <tls/credential.hpp>
@@ -85,7 +85,7 @@ struct session_options {
     return text;
 }
 
-template <features Has = features::all>
+template <socket_features Has = socket_features::all>
 class session {
 public:
     using stream_type = tls::stream<basic_memory_socket<Has>>;
@@ -139,7 +139,7 @@ public:
         return text;
     }
 
-    network net;
+    memory_network net;
     raw_peer peer;
     bool stuck_while_sending = false;  // the peer takes nothing while it has something to send
     stream_type stream;

@@ -32,7 +32,12 @@ FLOORS = {
         "detail/trust_contents.hpp", "detail/trust_sources.hpp", "detail/x509_text.hpp"],
     2: ["error.hpp", "shutdown.hpp", "protocol.hpp", "progress.hpp", "bytes.hpp", "socket.hpp", "tcp.hpp", "alert.hpp",
         "observer.hpp", "reloadable.hpp", "detail/answer.hpp", "detail/descriptor_io.hpp", "detail/dial.hpp",
-        "detail/failure.hpp", "detail/posix.hpp", "detail/resolve.hpp"],
+        "detail/failure.hpp", "detail/posix.hpp", "detail/resolve.hpp", "testing.hpp", "testing/event_log.hpp",
+        "testing/faults.hpp", "testing/memory_end.hpp", "testing/memory_network.hpp", "testing/memory_socket.hpp",
+        "testing/network_options.hpp", "testing/outcome.hpp", "testing/records.hpp", "testing/socket_features.hpp",
+        "testing/virtual_clock.hpp", "detail/testing_end_state.hpp", "detail/testing_link.hpp",
+        "detail/testing_record_filter.hpp", "detail/testing_script.hpp", "detail/testing_waiting.hpp",
+        "detail/testing_wire_view.hpp"],
     1: ["detail/boringssl.hpp", "detail/buffer.hpp", "detail/callback.hpp", "detail/error_queue.hpp"],
     0: ["fwd.hpp", "version.hpp", "detail/config.hpp", "detail/printable.hpp"],
 }

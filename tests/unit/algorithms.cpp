@@ -110,7 +110,7 @@ TEST_CASE("require_alpn: a server that chooses none is refused") {
     }
     SECTION("a stream") {
         const tls::client_context context(client);
-        tests::network net;
+        tests::memory_network net;
         tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
         net.a().pump([&] { peer.pump(); });
         memory_stream stream(net.a().socket(), context, "localhost");

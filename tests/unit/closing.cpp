@@ -178,7 +178,7 @@ TEST_CASE("closing: abort() closes the socket and sends nothing", "[closing]") {
 }
 
 TEST_CASE("closing: a socket without abort() is closed by abort()", "[closing]") {
-    tests::session<tests::features::none> s;
+    tests::session<tests::socket_features::none> s;
     s.stream.abort();
     CHECK(s.wire() == "close");
 }
@@ -688,7 +688,7 @@ TEST_CASE("F36 closing with a write that is pending finishes it first, at every 
 }
 
 // Both sides send and neither reads: whoever closes must read to get its own bytes out.
-template <tests::features Has>
+template <tests::socket_features Has>
 void check_flooded(bool non_blocking, bool close) {
     tests::session<Has> s({.on_close_notify = reaction::close_notify,
                            .non_blocking = non_blocking,
@@ -697,13 +697,13 @@ void check_flooded(bool non_blocking, bool close) {
     s.peer.send(std::string(300'000, 'f'));
     s.work();
     std::error_code ec;
-    if constexpr (tests::has(Has, tests::features::deadlines)) {
+    if constexpr (tests::has(Has, tests::socket_features::deadlines)) {
         s.stream.expires_at(s.net.now());
     }
     const std::string text(60'000, 't');
     REQUIRE(s.stream.write_some(text, ec) == text.size());
     REQUIRE(s.stream.pending_output() >= 50'000);
-    if constexpr (tests::has(Has, tests::features::deadlines)) {
+    if constexpr (tests::has(Has, tests::socket_features::deadlines)) {
         s.stream.expires_never();
     }
     const auto begin = s.net.now();
@@ -722,12 +722,14 @@ void check_flooded(bool non_blocking, bool close) {
 }
 
 TEST_CASE("closing: with both sides stuck in sending, all that was written is delivered", "[closing]") {
-    using tests::features;
+    using tests::socket_features;
     const bool close = GENERATE(false, true);
-    SECTION("a socket that can be polled") { check_flooded<features::all>(false, close); }
-    SECTION("a socket with deadlines alone") { check_flooded<features::all - features::polling>(false, close); }
-    SECTION("a socket that does not block") { check_flooded<features::all>(true, close); }
-    SECTION("a socket that does not block and can do no more than it must") { check_flooded<features::none>(true, close); }
+    SECTION("a socket that can be polled") { check_flooded<socket_features::all>(false, close); }
+    SECTION("a socket with deadlines alone") { check_flooded<socket_features::all - socket_features::polling>(false, close); }
+    SECTION("a socket that does not block") { check_flooded<socket_features::all>(true, close); }
+    SECTION("a socket that does not block and can do no more than it must") {
+        check_flooded<socket_features::none>(true, close);
+    }
 }
 
 TEST_CASE("closing: with both sides stuck and drain_limit reached, it ends in time and says so", "[closing]") {
@@ -976,7 +978,7 @@ TEST_CASE("F37 closing while the handshake is not complete: no close_notify, no 
 TEST_CASE("F38 closing after a handshake that failed flushes our alert, then FIN, and drops what still comes", "[closing]") {
     const auto version = any_version();
     const auto impostor = tests::make_leaf({"localhost"});
-    tests::network net;
+    tests::memory_network net;
     auto options = tests::peer_of(version);
     options.certificate = impostor.certificate.get();
     options.key = impostor.key.get();
@@ -1272,7 +1274,7 @@ TEST_CASE("closing without blocking: by repeated calls, and the clock starts at 
 // --- sockets that can do less ---
 
 TEST_CASE("closing over a socket without deadlines: the limits are looked at between its calls", "[closing]") {
-    tests::session<tests::features::none> s({.version = any_version(), .on_close_notify = reaction::close});
+    tests::session<tests::socket_features::none> s({.version = any_version(), .on_close_notify = reaction::close});
     std::error_code ec;
     s.stream.write("hello");
     SECTION("clean") {
@@ -1297,7 +1299,7 @@ TEST_CASE("closing over a socket without deadlines: the limits are looked at bet
 }
 
 TEST_CASE("closing over a socket with deadlines and no polling", "[closing]") {
-    tests::session<tests::features::all - tests::features::polling> s({.version = any_version()});
+    tests::session<tests::socket_features::all - tests::socket_features::polling> s({.version = any_version()});
     std::error_code ec;
     const auto begin = s.net.now();
     SECTION("the peer is silent") {

@@ -535,7 +535,7 @@ using memory_stream = tests::session<>::stream_type;
 // everything else.
 struct far_server {
     explicit far_server(const tls::server_context& context = server_context(), const tests::network_options& options = {})
-        : net(options), stream(non_blocking(), context) {
+        : net(options), stream(net.b().non_blocking_socket(), context) {
         // More than once: a storm makes every other call fail.
         net.a().pump([this] {
             for (int i = 0; i != 8; ++i) work();
@@ -557,7 +557,7 @@ struct far_server {
         if (!ec && closes) stream.shutdown(tls::shutdown_mode::write, ec);
     }
 
-    tests::network net;
+    tests::memory_network net;
     memory_stream stream;
     std::string early{};
     std::string normal{};
@@ -568,11 +568,6 @@ struct far_server {
     bool early_done = false;
 
 private:
-    tests::memory_socket non_blocking() {
-        auto made = net.b().socket();
-        made.non_blocking(true);
-        return made;
-    }
     void note(std::error_code ec) {
         if (ec != std::errc::operation_would_block) error = ec;
     }
@@ -844,8 +839,7 @@ TEST_CASE("early data: a server's shutdown does not lose what was not fetched wi
 
 TEST_CASE("early data: a non-blocking stream takes what there is room for", "[early_data]") {
     far_server far;
-    auto socket = far.net.a().socket();
-    socket.non_blocking(true);
+    auto socket = far.net.a().non_blocking_socket();
     tests::faults little;
     little.room = 100;
     far.net.a().script(little);
@@ -900,10 +894,8 @@ TEST_CASE("early data: an early answer that a socket does not take is not all ke
 TEST_CASE("early data: a server that blocks does not wait for more than there is", "[early_data]") {
     const int way = GENERATE(0, 1, 2);
     const session resumed = early_session();
-    tests::network net;
-    auto socket = net.b().socket();
-    socket.non_blocking(true);
-    memory_stream client(std::move(socket), client_context(), "localhost", {.resume = resumed});
+    tests::memory_network net;
+    memory_stream client(net.b().non_blocking_socket(), client_context(), "localhost", {.resume = resumed});
     CHECK(client.write_early("early") == 5);
     // It completes the handshake and waits for an answer.
     std::string answer;

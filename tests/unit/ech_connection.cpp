@@ -246,7 +246,7 @@ TEST_CASE("ech: what is no list of configurations is refused by name", "[ech]") 
             });
         });
         std::error_code ec;
-        tests::network net;
+        tests::memory_network net;
         using stream = tests::session<>::stream_type;
         CHECK_FALSE(stream::create(net.a().socket(), client, "hidden.test", {.ech_config_list = bad}, ec));
         CHECK(ec == errc::invalid_ech);
@@ -503,9 +503,8 @@ TEST_CASE("ech: over a stream, which tells what to retry with", "[ech]") {
     using stream = tests::session<>::stream_type;
     octets list = old.config_list();
     for (const bool understood : {false, true}) {
-        tests::network net;
-        auto socket = net.b().socket();
-        socket.non_blocking(true);
+        tests::memory_network net;
+        auto socket = net.b().non_blocking_socket();
         stream far(std::move(socket), server);
         net.a().pump([&] {
             std::error_code ignored;

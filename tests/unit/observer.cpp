@@ -209,7 +209,7 @@ TEST_CASE("observer: of streams and their halves") {
     tape seen;
     auto options = client_options(version);
     options.observe = seen.observer();
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
     net.a().pump([&] { peer.pump(); });
     const tls::client_context context(options);

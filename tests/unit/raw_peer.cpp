@@ -3,9 +3,9 @@
 
 // The scripted peer itself, two of them talking to each other: it does what it is told, and tells what it saw.
 
-#include <support/memory_socket.hpp>
 #include <support/pki.hpp>
 #include <support/raw_peer.hpp>
+#include <support/testing.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -42,7 +42,7 @@ struct talk {
         }
         CHECK(::ERR_peek_error() == 0);
     }
-    tests::network net;
+    tests::memory_network net;
     raw_peer client;
     raw_peer server;
 };
@@ -158,7 +158,7 @@ TEST_CASE("raw peer: ends that are not clean", "[raw_peer]") {
 }
 
 TEST_CASE("raw peer: before the handshake only the transport can act", "[raw_peer]") {
-    tests::network net;
+    tests::memory_network net;
     raw_peer client(net.a(), tls::role::client, {});
     auto far = net.b().socket();
     client.send("waits for ever");
@@ -171,7 +171,7 @@ TEST_CASE("raw peer: before the handshake only the transport can act", "[raw_pee
     CHECK_FALSE(client.idle());
     CHECK_FALSE(client.pump());
 
-    tests::network other;
+    tests::memory_network other;
     raw_peer silent(other.a(), tls::role::server, server_options());
     silent.raw("SSH-2.0-x\r\n");
     silent.fin();
@@ -181,7 +181,7 @@ TEST_CASE("raw peer: before the handshake only the transport can act", "[raw_pee
 }
 
 TEST_CASE("raw peer: as the pump of an end that blocks", "[raw_peer]") {
-    tests::network net;
+    tests::memory_network net;
     raw_peer server(net.b(), tls::role::server, server_options());
     net.a().pump([&] { server.pump(); });
     auto socket = net.a().socket();
@@ -262,7 +262,7 @@ TEST_CASE("raw peer: certificates", "[raw_peer]") {
         CHECK(without.client.alerts() == std::vector<int>{SSL_AD_CERTIFICATE_REQUIRED});
     }
     SECTION("a key that is another's is refused") {
-        tests::network net;
+        tests::memory_network net;
         CHECK_THROWS_AS(
             raw_peer(net.a(), tls::role::server, {.certificate = pki.server.certificate.get(), .key = pki.client.key.get()}),
             std::runtime_error);

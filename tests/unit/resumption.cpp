@@ -360,13 +360,7 @@ using memory_stream = tests::session<>::stream_type;
 
 // A server at the far end of a connection in memory, which says a word and ends.
 struct far_server {
-    explicit far_server(const tls::server_context& context)
-        : socket([&] {
-              auto made = net.b().socket();
-              made.non_blocking(true);
-              return made;
-          }()),
-          stream(std::move(socket), context) {
+    explicit far_server(const tls::server_context& context) : stream(net.b().non_blocking_socket(), context) {
         net.a().pump([this] { work(); });
     }
     void work() {
@@ -379,8 +373,7 @@ struct far_server {
         if (!ec) ended = !stream.shutdown(tls::shutdown_mode::write, ec).timed_out && !ec;
     }
 
-    tests::network net;
-    tests::memory_socket socket;
+    tests::memory_network net;
     memory_stream stream;
     std::string received;
     bool spoke = false;

@@ -377,7 +377,7 @@ TEST_CASE("a blocking stream waits for a signature, within its deadline", "[sign
         else kept = request;
     });
     const server_context server({.identity = identity, .min_version = version, .max_version = version});
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer client(net.b(), tls::role::client,
                            {.trust = tests::test_pki().authority.certificate.get(), .server_name = "localhost"});
     net.a().pump([&] { client.pump(); });

@@ -605,7 +605,7 @@ TEST_CASE("split: over a reference the socket is left alone, by value it goes wh
         CHECK(s.wire() == (reader_first ? "data*2, destroyed" : "data, destroyed"));
     }
     SECTION("by reference") {
-        tests::network net;
+        tests::memory_network net;
         tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(tls::protocol_version::tls1_3));
         auto socket = net.a().socket();
         net.a().pump([&] { peer.pump(); });

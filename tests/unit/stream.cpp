@@ -302,16 +302,16 @@ TEST_CASE("stream: write_some takes at most 64 KiB, in as few calls as there are
 // --- making one ---
 
 TEST_CASE("stream: create tells why there is none, and the constructor throws it", "[stream]") {
-    tests::network net;
+    tests::memory_network net;
     std::error_code ec;
     const auto check = [&](const tls::client_context& context, std::string_view name, std::error_code expected) {
-        tests::network fresh;
+        tests::memory_network fresh;
         const auto made = memory_stream::create(fresh.a().socket(), context, name, ec);
         CHECK_FALSE(made);
         CHECK(ec == expected);
         CHECK(fresh.a().wire_text() == "destroyed");
         CHECK(tests::queue_is_empty());
-        tests::network other;
+        tests::memory_network other;
         const auto e = thrown_by([&] { memory_stream(other.a().socket(), context, name); });
         REQUIRE(e);
         CHECK(e->code() == expected);
@@ -324,7 +324,7 @@ TEST_CASE("stream: create tells why there is none, and the constructor throws it
     const auto taken = std::move(moved_from);
     check(moved_from, "localhost", tls::errc::not_open);
 
-    tests::network fresh;
+    tests::memory_network fresh;
     auto server = tests::server_of(tls::protocol_version::tls1_3);
     const auto good = memory_stream::create(fresh.a().socket(), server, ec);
     CHECK(good);
@@ -424,7 +424,7 @@ TEST_CASE("stream: moving does no I/O and carries everything along", "[stream]")
 }
 
 TEST_CASE("stream: over a reference the socket is used and left alone", "[stream]") {
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(tls::protocol_version::tls1_3));
     net.a().pump([&] { peer.pump(); });
     tests::memory_socket socket = net.a().socket();
@@ -445,7 +445,7 @@ TEST_CASE("stream: over a reference the socket is used and left alone", "[stream
     CHECK(socket.write_some(as_bytes("x"), ec) == 1);
 
     SECTION("release gives the reference back, close closes it") {
-        tests::network other;
+        tests::memory_network other;
         tests::raw_peer server(other.b(), tls::role::server,
                                tests::peer_of(tls::protocol_version::tls1_3, reaction::close_notify));
         other.a().pump([&] { server.pump(); });
@@ -515,7 +515,7 @@ TEST_CASE("stream: the first read's deadline bounds the handshake too", "[stream
 }
 
 TEST_CASE("F24 stream: a handshake that drips ends by its absolute deadline", "[stream]") {
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(tls::protocol_version::tls1_3));
     memory_stream stream(net.a().socket(), tests::client_of(tls::protocol_version::tls1_3), "localhost");
     net.b().script({.room = 0});
@@ -540,7 +540,7 @@ TEST_CASE("stream: a handshake that failed says the same again, and its details"
     auto options = tests::peer_of(version);
     options.certificate = impostor.certificate.get();
     options.key = impostor.key.get();
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, options);
     net.a().pump([&] { peer.pump(); });
     memory_stream stream(net.a().socket(), tests::client_of(version), "localhost");
@@ -961,7 +961,7 @@ struct nested_server {
 
 TEST_CASE("F69 TLS in TLS: data, and both orders of closing", "[stream]") {
     const auto version = any_version();
-    tests::network net;
+    tests::memory_network net;
     nested_server server(net.b(), version);
     net.a().pump([&] { server.pump(); });
     inner_stream client(memory_stream(net.a().socket(), tests::client_of(version), "localhost"), tests::client_of(version),
@@ -1005,7 +1005,7 @@ TEST_CASE("F69 TLS in TLS: data, and both orders of closing", "[stream]") {
 }
 
 TEST_CASE("F69 TLS in TLS: the outer stream closed under the inner one shows as truncation inside", "[stream]") {
-    tests::network net;
+    tests::memory_network net;
     nested_server server(net.b(), tls::protocol_version::tls1_3);
     net.a().pump([&] { server.pump(); });
     inner_stream client(memory_stream(net.a().socket(), tests::client_of(tls::protocol_version::tls1_3), "localhost"),
@@ -1024,7 +1024,7 @@ TEST_CASE("F69 TLS in TLS: the outer stream closed under the inner one shows as 
 }
 
 TEST_CASE("F69 TLS in TLS: limits pass inward, and abort() reaches the bottom", "[stream]") {
-    tests::network net;
+    tests::memory_network net;
     nested_server server(net.b(), tls::protocol_version::tls1_3);
     server.closes = false;
     net.a().pump([&] { server.pump(); });

@@ -238,7 +238,7 @@ TEST_CASE("verifier: an answer later, to an engine") {
 
 // A server, and what is to be waited for.
 struct waiting {
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer;
     keeper kept;
     tls::client_context context;
@@ -315,18 +315,10 @@ TEST_CASE("verifier: a blocking stream waits for the answer, within its deadline
     CHECK(tests::queue_is_empty());
 }
 
-// Says of itself that it does not block.
-struct non_blocking_socket : tests::memory_socket {
-    explicit non_blocking_socket(tests::memory_socket under) : tests::memory_socket(std::move(under)) {
-        tests::memory_socket::non_blocking(true);
-    }
-    [[nodiscard]] bool non_blocking() const noexcept { return true; }
-};
-
 TEST_CASE("verifier: a stream that does not block says what it waits for") {
     const auto version = any_version();
     waiting with(version);
-    tls::stream<non_blocking_socket> stream(non_blocking_socket(with.net.a().socket()), with.context, "localhost");
+    memory_stream stream(with.net.a().non_blocking_socket(), with.context, "localhost");
     std::array<char, 10> some;
     std::error_code ec;
     do {
@@ -401,7 +393,7 @@ TEST_CASE("verifier: halves wait for the answer") {
 
 TEST_CASE("verifier: both halves wait for the same answer, in threads of their own") {
     const auto version = any_version();
-    tests::network net({.wait = tests::waiting::threads});
+    tests::memory_network net({.wait = tests::waiting::threads});
     std::promise<verification> question;
     const auto context = context_of(
         version, tls::client_options{.trust = trust(), .verify = [&](const verification& one) { question.set_value(one); }});
@@ -736,7 +728,7 @@ TEST_CASE("verify_failure: reason, depth and certificate, for people too") {
 
 TEST_CASE("verify_failure: it is in what a stream throws, and none where nothing was refused") {
     const auto version = any_version();
-    tests::network net;
+    tests::memory_network net;
     tests::raw_peer peer(net.b(), tls::role::server, tests::peer_of(version));
     net.a().pump([&] { peer.pump(); });
     memory_stream stream(net.a().socket(), tests::client_of(version), "other.test");

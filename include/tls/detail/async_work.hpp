@@ -251,7 +251,7 @@ public:
     // The clock starts here, not when the writer is done.
     void begin(const Core& core) noexcept {
         const auto limit = saturating_sum(std::chrono::steady_clock::now(), options_.timeout);
-        base::deadline_ = std::min({limit, core.stream.read_deadline(), core.stream.write_deadline()});
+        base::deadline_ = (std::min)({limit, core.stream.read_deadline(), core.stream.write_deadline()});
     }
     // Closing an empty stream is harmless.
     void stop_empty() noexcept {
@@ -280,7 +280,7 @@ public:
         if (!begun_) {
             using std::chrono::milliseconds;
             if (base::deadline_ != never)
-                options_.timeout = std::max({}, std::chrono::floor<milliseconds>(base::deadline_ - now));
+                options_.timeout = (std::max)({}, std::chrono::floor<milliseconds>(base::deadline_ - now));
             begun_ = true;
         }
         result_ = core.stream.close_by_steps(goal_, options_, base::ec_);

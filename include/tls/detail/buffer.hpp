@@ -61,7 +61,7 @@ public:
 
     // Moves up to into.size() bytes out.
     std::size_t take(std::span<std::byte> into) noexcept {
-        const std::size_t n = std::min(into.size(), size());
+        const std::size_t n = (std::min)(into.size(), size());
         if (n == 0) return 0;
         std::memcpy(into.data(), memory_.get() + begin_, n);
         consume(n);
@@ -103,8 +103,8 @@ private:
     void grow(std::size_t wanted) {
         const std::size_t held = size();
         if (wanted > most - held) throw std::length_error("tls: more than 4 GiB to be kept");
-        const std::size_t ahead = held != 0 ? std::min(std::size_t{2} * capacity_, held + wanted + step) : wanted;
-        const std::size_t capacity = std::min(std::max(held + wanted, ahead), most);
+        const std::size_t ahead = held != 0 ? (std::min)(std::size_t{2} * capacity_, held + wanted + step) : wanted;
+        const std::size_t capacity = (std::min)((std::max)(held + wanted, ahead), most);
         auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);
         if (held != 0) std::memcpy(memory.get(), memory_.get() + begin_, held);
         replace(std::move(memory));
@@ -114,7 +114,7 @@ private:
     }
 
     using position = std::uint32_t;  // small, since every connection has a few of these, which are nearly always empty
-    static constexpr std::size_t most = std::numeric_limits<position>::max();
+    static constexpr std::size_t most = (std::numeric_limits<position>::max)();
     static constexpr std::size_t step = std::size_t{1} << 16;
 
     std::unique_ptr<std::byte[]> memory_;

@@ -27,8 +27,8 @@ public:
         for (auto next = Library::begin(buffers); next != end && most != 0; ++next) {
             const piece bytes = Library::bytes(*next);
             if (bytes.empty()) continue;
-            add(bytes.first(std::min(bytes.size(), most)));
-            most -= std::min(bytes.size(), most);
+            add(bytes.first((std::min)(bytes.size(), most)));
+            most -= (std::min)(bytes.size(), most);
         }
     }
 

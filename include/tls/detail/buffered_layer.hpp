@@ -155,8 +155,8 @@ private:
     // A shutdown of the stream below must not take longer than what it is a part of.
     [[nodiscard]] static shutdown_options until(time_point deadline) noexcept {
         using std::chrono::milliseconds;
-        const auto left = std::max(deadline - std::chrono::steady_clock::now(), time_point::duration{});
-        return {.timeout = deadline == never ? milliseconds::max() : std::chrono::ceil<milliseconds>(left)};
+        const auto left = (std::max)(deadline - std::chrono::steady_clock::now(), time_point::duration{});
+        return {.timeout = deadline == never ? (milliseconds::max)() : std::chrono::ceil<milliseconds>(left)};
     }
 
     Socket next_;

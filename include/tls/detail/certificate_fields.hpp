@@ -174,7 +174,7 @@ template <class Encode>
     basic_constraints constraints{read->ca != 0};
     if (read->pathlen != nullptr) {
         std::uint64_t length = 0;
-        if (::ASN1_INTEGER_get_uint64(&length, read->pathlen) != 1 || length > std::numeric_limits<unsigned>::max()) {
+        if (::ASN1_INTEGER_get_uint64(&length, read->pathlen) != 1 || length > (std::numeric_limits<unsigned>::max)()) {
             malformed_certificate("path length out of range");
         }
         constraints.path_length = static_cast<unsigned>(length);

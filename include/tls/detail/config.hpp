@@ -21,14 +21,14 @@
 // SSL_get_group_id and SSL_get_group_name; before them the names with "curve".
 #define TLS_STREAM_HAS_GROUP_ID (BORINGSSL_API_VERSION >= 22)
 
-// SSL_CTX_set_compliance_policy, and the policy that came to it later.
-#define TLS_STREAM_HAS_COMPLIANCE_POLICY (BORINGSSL_API_VERSION >= 18)
-#define TLS_STREAM_NEEDS_COMPLIANCE_POLICY "18"
+// SSL_CTX_set_compliance_policy, which came before 18 with one policy and has two more since 19 and 33. Nobody packages an 18.
+#define TLS_STREAM_HAS_COMPLIANCE_POLICY (BORINGSSL_API_VERSION >= 19)
+#define TLS_STREAM_NEEDS_COMPLIANCE_POLICY "19"
 #define TLS_STREAM_HAS_CNSA_POLICY (BORINGSSL_API_VERSION >= 33)
 #define TLS_STREAM_NEEDS_CNSA_POLICY "33"
 
 // The group X25519MLKEM768 has a macro of its own, SSL_GROUP_X25519_MLKEM768; this is the first number that was raised after it
 // came.
-#define TLS_STREAM_NEEDS_MLKEM "34"
+#define TLS_STREAM_NEEDS_MLKEM "33"
 
 #endif

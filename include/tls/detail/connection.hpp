@@ -116,7 +116,7 @@ public:
         if (!ready_) {
             if (const progress step = handshake(); step.error || step.wants != want::nothing) return otherwise(step);
         }
-        const std::size_t size = std::min(from.size(), batch_plaintext);
+        const std::size_t size = (std::min)(from.size(), batch_plaintext);
         wire_->begin_call(records_in(size) + records_to_follow);
         const int result = ::SSL_write(ssl_.get(), from.data(), static_cast<int>(size));
         if (result <= 0) return otherwise(stopped(result));
@@ -174,7 +174,7 @@ public:
         wire_->begin_call(1);
         // So that the limit is met between two records, and not in the middle of a call.
         ::SSL_set_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE);
-        const std::size_t size = std::min(from.size(), record_plaintext_limit);
+        const std::size_t size = (std::min)(from.size(), record_plaintext_limit);
         const int result = ::SSL_write(ssl_.get(), from.data(), static_cast<int>(size));
         ::SSL_clear_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE);
         if (result <= 0) {
@@ -269,10 +269,10 @@ public:
     // Looks for input and throws away what the peer sent, at most one record and at most `allowance` bytes of it (without limit
     // once reading is shut). 0 bytes and nothing wanted: the allowance does not suffice, or the peer's direction has ended.
     progress drain(std::size_t allowance) {
-        if (read_shut_) allowance = std::numeric_limits<std::size_t>::max();
+        if (read_shut_) allowance = (std::numeric_limits<std::size_t>::max)();
         if (held() != 0) {
             plaintext_queue& from = has_early() ? early()->received : held_;
-            const std::size_t n = std::min({from.size(), allowance, record_plaintext_limit});
+            const std::size_t n = (std::min)({from.size(), allowance, record_plaintext_limit});
             from.consume(n);
             if (&from != &held_) early_taken();
             return {.bytes = n};
@@ -287,7 +287,7 @@ public:
             return stop;
         }
         const auto waiting = static_cast<std::size_t>(::SSL_pending(ssl_.get()));
-        if (const auto n = std::min({waiting, allowance, thrown_away.size()}); n != 0) {
+        if (const auto n = (std::min)({waiting, allowance, thrown_away.size()}); n != 0) {
             const progress step = read_record(std::span(thrown_away).first(n));
             ::OPENSSL_cleanse(thrown_away.data(), n);
             return step;
@@ -429,7 +429,7 @@ private:
     void settle_early_data() {
         const bool accepted = ::SSL_early_data_accepted(ssl_.get()) != 0;
         while (!accepted && !early()->sent.empty() && !write_failure_) {
-            const auto again = early()->sent.bytes().first(std::min(early()->sent.size(), batch_plaintext));
+            const auto again = early()->sent.bytes().first((std::min)(early()->sent.size(), batch_plaintext));
             wire_->begin_call(records_in(again.size()));
             const int result = ::SSL_write(ssl_.get(), again.data(), static_cast<int>(again.size()));
             if (result <= 0) return static_cast<void>(stopped(result));
@@ -476,8 +476,8 @@ private:
 
     int read_call(std::span<std::byte> into) {
         wire_->begin_call();
-        constexpr std::size_t most = std::numeric_limits<int>::max();
-        return ::SSL_read(ssl_.get(), into.data(), static_cast<int>(std::min(into.size(), most)));
+        constexpr std::size_t most = (std::numeric_limits<int>::max)();
+        return ::SSL_read(ssl_.get(), into.data(), static_cast<int>((std::min)(into.size(), most)));
     }
 
     progress read_record(std::span<std::byte> into) {

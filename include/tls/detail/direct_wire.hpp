@@ -58,7 +58,7 @@ public:
           handed_over_(std::move(received)) {}
 
     std::size_t take_received(std::span<std::byte> into) noexcept {
-        const auto n = std::min(into.size(), static_cast<std::size_t>(ahead_end_ - ahead_begin_));
+        const auto n = (std::min)(into.size(), static_cast<std::size_t>(ahead_end_ - ahead_begin_));
         if (n == 0) return 0;
         std::memcpy(into.data(), ahead_begin_, n);
         ahead_begin_ += n;
@@ -173,7 +173,7 @@ private:
         tidy();
         if (n - 1 >= most) return received_none(n);
         got_ahead(n > into.size() ? n - into.size() : 0);
-        return std::min(n, into.size());
+        return (std::min)(n, into.size());
     }
 
     // Nothing usable came: notes why. After an interruption the input flows on.
@@ -202,7 +202,7 @@ private:
             return 0;
         }
         const time_point limit = read_deadline_;
-        set_deadlines(time_point::min(), write_deadline_);
+        set_deadlines((time_point::min)(), write_deadline_);
         waits_after_refusal_ = true;
         const std::size_t n = receive(into);
         waits_after_refusal_ = false;
@@ -280,7 +280,7 @@ private:
     [[gnu::noinline]] bool pushed(std::span<const std::byte>& record, std::size_t n, bool too_many) {
         if (too_many || (n == 0 && !ec_)) return refuse(errc::socket_misbehaved), false;
         sent_ += n;
-        const std::size_t from_pending = std::min(n, pending_.size());
+        const std::size_t from_pending = (std::min)(n, pending_.size());
         if (from_pending != 0) pending_.consume(from_pending);
         record = record.subspan(n - from_pending);
         if (ec_ && !must_wait(ec_, write_deadline_)) return refuse(ec_), false;
@@ -304,7 +304,8 @@ private:
 
     // With room for the ones that will join it, or what is here would be copied with each of them.
     [[gnu::noinline]] void keep(std::span<const std::byte> records, bool joins) {
-        if (joins && pending_.empty()) (void)pending_.room(std::min(expected_records_ + 1, records_per_batch) * records.size());
+        if (joins && pending_.empty())
+            (void)pending_.room((std::min)(expected_records_ + 1, records_per_batch) * records.size());
         pending_.append(records);
     }
 

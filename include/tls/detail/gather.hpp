@@ -38,15 +38,15 @@ public:
         if (front.size() == left_ || front.size() >= record_plaintext_limit) {
             const std::size_t whole =
                 front.size() == left_ ? front.size() : front.size() - front.size() % record_plaintext_limit;
-            return front.first(std::min(whole, batch_plaintext));
+            return front.first((std::min)(whole, batch_plaintext));
         }
         std::size_t size = 0;
         for (std::size_t at = 0, from = offset_; at < pieces_.size() && size < joined_.size(); ++at, from = 0) {
-            const auto part = pieces_[at].subspan(from, std::min(pieces_[at].size() - from, joined_.size() - size));
+            const auto part = pieces_[at].subspan(from, (std::min)(pieces_[at].size() - from, joined_.size() - size));
             if (!part.empty()) std::memcpy(joined_.data() + size, part.data(), part.size());
             size += part.size();
         }
-        joined_size_ = std::max(joined_size_, size);
+        joined_size_ = (std::max)(joined_size_, size);
         return std::span(joined_).first(size);
     }
 
@@ -54,7 +54,7 @@ public:
     void taken(std::size_t n) noexcept {
         left_ -= n;
         while (n != 0) {
-            const std::size_t here = std::min(n, pieces_.front().size() - offset_);
+            const std::size_t here = (std::min)(n, pieces_.front().size() - offset_);
             offset_ += here;
             n -= here;
             if (n != 0) advance();

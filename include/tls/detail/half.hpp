@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The tls-stream authors
 // SPDX-License-Identifier: BSL-1.0
 
-// What a reader and a writer have in common.
+/// @file
+/// What a reader and a writer have in common.
 
 #ifndef TLS_STREAM_TLS_DETAIL_HALF_HPP
 #define TLS_STREAM_TLS_DETAIL_HALF_HPP
@@ -41,56 +42,64 @@ namespace detail {
 template <class Socket>
 struct splitting;
 
+/// What a reader and a writer have in common.
 template <class Socket>
 class half {
     using core_type = halves_core<Socket>;
 
 public:
+    /// The socket without its reference.
     using socket_type = std::remove_reference_t<Socket>;
+    /// What deadlines are.
     using time_point = std::chrono::steady_clock::time_point;
 
     half(half&&) noexcept = default;
     half& operator=(half&&) noexcept = default;
 
-    // False when moved from, joined, or not made.
+    /// False when moved from, joined, or not made.
     [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
 
-    // As shutdown(both), unless one came to its end before; then closes the socket, whatever happened. For both halves: a call that the
-    // other one waits in ends with std::errc::operation_canceled, and its later ones with errc::not_open. Twice is harmless.
+    /// As shutdown(both), unless one came to its end before; then closes the socket, whatever happened. For both halves: a call that the
+    /// other one waits in ends with std::errc::operation_canceled, and its later ones with errc::not_open. Twice is harmless.
     shutdown_result close(const shutdown_options& options, std::error_code& ec) {
         clear_error_queue();
         ec.clear();
         return core_ ? halves_closing<Socket>(*core_, closing::goal::close).run(options, deadline_, ec) : shutdown_result{};
     }
+    /// The same within the default limits.
     shutdown_result close(std::error_code& ec) { return close({}, ec); }
+    /// The same; throws tls::error.
     shutdown_result close(const shutdown_options& options = {}) {
         return checked("TLS close", [&](std::error_code& ec) { return close(options, ec); });
     }
 
-    // Closes the socket at once, without a word to the peer, who sees truncation; for both halves, as close() does.
+    /// Closes the socket at once, without a word to the peer, who sees truncation; for both halves, as close() does.
     void abort() noexcept {
         if (core_) core_->abort();
     }
 
-    // Bounds every wait of this half's calls that follow, shutdown and close included, until it is said anew. As in stream a deadline
-    // that has passed still lets a call do what needs no waiting, and expires_after beyond the clock's end is expires_never.
+    /// Bounds every wait of this half's calls that follow, shutdown and close included, until it is said anew. As in stream a deadline
+    /// that has passed still lets a call do what needs no waiting, and expires_after beyond the clock's end is expires_never.
     void expires_at(time_point when) noexcept
         requires deadline_socket<socket_type>
     {
         deadline_ = when;
     }
+    /// The same, counted from now by the socket's clock.
     void expires_after(std::chrono::nanoseconds span) noexcept
         requires deadline_socket<socket_type>
     {
         if (core_) deadline_ = saturating_sum(now(core_->shared.socket), span);
     }
+    /// No deadline.
     void expires_never() noexcept
         requires deadline_socket<socket_type>
     {
         deadline_ = never;
     }
 
-    // The same as stream's, whichever half is asked. Views live as long as one of the halves.
+    /// The same as stream's, whichever half is asked. Views live as long as one of the halves.
+    /// @{
     [[nodiscard]] stream_end read_end() const noexcept { return look().read_end(); }
     [[nodiscard]] std::optional<protocol_version> version() const { return look().version(); }
     [[nodiscard]] std::optional<cipher_info> cipher() const { return look().cipher(); }
@@ -126,16 +135,18 @@ public:
     [[nodiscard]] std::vector<std::byte> channel_binding(channel_binding_type type) const {
         return look().channel_binding(type);
     }
+    /// @}
 
-    // Runs `use(SSL*)` while no other thread is in BoringSSL, and gives what it returns: for what this library does not cover. It must not wait, nor call the halves; see stream::native_handle for what belongs to the library. The pointer is
-    // null in an empty half.
+    /// Runs `use(SSL*)` while no other thread is in BoringSSL, and gives what it returns: for what this library does not cover. It must
+    /// not wait, nor call the halves; see stream::native_handle for what belongs to the library. The pointer is null in an empty half.
     template <class Use>
     decltype(auto) with_native_handle(Use&& use) {
         return core_ ? core_->with_ssl(std::forward<Use>(use)) : std::forward<Use>(use)(static_cast<SSL*>(nullptr));
     }
 
-    // The socket, for what it lets any thread do, such as tcp_socket::interrupt(). Not to be called on an empty half.
+    /// The socket, for what it lets any thread do, such as tcp_socket::interrupt(). Not to be called on an empty half.
     [[nodiscard]] socket_type& next_layer() noexcept { return core_->shared.socket; }
+    /// The same for a const half.
     [[nodiscard]] const socket_type& next_layer() const noexcept { return core_->shared.socket; }
 
 protected:

@@ -125,8 +125,8 @@ private:
     }
 
     [[nodiscard]] time_point end_of_turn(bool alone) {
-        if (alone && pollable_socket<socket_type>) return time_point::min();
-        return std::min(limit_, saturating_sum(now(shared().socket), turn_length));
+        if (alone && pollable_socket<socket_type>) return (time_point::min)();
+        return (std::min)(limit_, saturating_sum(now(shared().socket), turn_length));
     }
 
     // True: go on. The time that it takes to find that out is over when the limit is.
@@ -165,14 +165,14 @@ private:
 
     bool sweep_step() {
         const bool can_look = deadline_socket<socket_type> && !shared().receiving();
-        steps().swept(can_look ? drop_input(time_point::min()) : 0);
+        steps().swept(can_look ? drop_input((time_point::min)()) : 0);
         return true;
     }
 
     // Takes from the transport, not through TLS, what may be dropped.
     std::size_t drop_input(time_point until) {
         std::array<std::byte, 4096> dropped;
-        const auto most = std::span(dropped).first(std::min(steps().allowance(), dropped.size()));
+        const auto most = std::span(dropped).first((std::min)(steps().allowance(), dropped.size()));
         if (most.empty()) return 0;
         if (const std::size_t here = core_.wire.take_received(most); here != 0) return here;
         call_outcome done = shared().receive(held_, most, until);

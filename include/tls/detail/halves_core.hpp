@@ -120,7 +120,7 @@ public:
                 progress batch;
                 while (records.left() != 0 && batch.bytes < batch_plaintext) {
                     const auto next = records.next();
-                    const progress step = tls.write(next.first(std::min(next.size(), batch_plaintext - batch.bytes)));
+                    const progress step = tls.write(next.first((std::min)(next.size(), batch_plaintext - batch.bytes)));
                     batch.error = step.error;
                     if (step.bytes == 0) break;
                     batch.bytes += step.bytes;
@@ -242,7 +242,7 @@ public:
     // An alert of ours leaves as far as it can without waiting. If somebody is sending, that carries it.
     void send_alert(lock& held) {
         if (!has_output() || shared.sending()) return;
-        [[maybe_unused]] const std::error_code blocked = send_pending(held, time_point::min());  // a close sends the rest
+        [[maybe_unused]] const std::error_code blocked = send_pending(held, (time_point::min)());  // a close sends the rest
     }
 
 private:
@@ -363,7 +363,7 @@ private:
 
     // For a socket without deadlines: one whose connection is gone ends at once.
     [[nodiscard]] static constexpr time_point without_waiting() noexcept {
-        return deadline_socket<socket_type> ? time_point::min() : never;
+        return deadline_socket<socket_type> ? (time_point::min)() : never;
     }
 
     bool waits_for_answer_ = false;  // one of the halves does

@@ -132,7 +132,7 @@ struct pem_block {
 // text larger than an int can count, which is all that older BIO_new_mem_buf take.
 [[nodiscard]] inline bssl::UniquePtr<BIO> pem_reader(std::string_view text) {
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-    if (text.size() > std::size_t{std::numeric_limits<int>::max()}) return nullptr;
+    if (text.size() > std::size_t{(std::numeric_limits<int>::max)()}) return nullptr;
     return bssl::UniquePtr<BIO>(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 

@@ -51,7 +51,7 @@ inline void throw_if(std::error_code ec, const char* what) {
             // Rounded up: with the last fraction of a millisecond rounded down, this would spin.
             const auto now = std::chrono::steady_clock::now();
             const auto left = deadline > now ? std::chrono::ceil<milliseconds>(deadline - now) : milliseconds(0);
-            timeout = static_cast<int>(std::min<milliseconds::rep>(left.count(), std::numeric_limits<int>::max()));
+            timeout = static_cast<int>(std::min<milliseconds::rep>(left.count(), (std::numeric_limits<int>::max)()));
         }
         ::pollfd polled{descriptor, events, 0};
         const int ready = ::poll(&polled, 1, timeout);

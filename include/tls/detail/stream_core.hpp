@@ -219,7 +219,7 @@ public:
         if (!begin_alone(ec)) return closing_.result();
         return failing_by_exception([&] {
             const restore_deadlines restore(*this);
-            closing_.begin(goal, options, now(socket), std::min(read_deadline_, write_deadline_));
+            closing_.begin(goal, options, now(socket), (std::min)(read_deadline_, write_deadline_));
             const time_point limit = closing_.deadline();
             for (;;) {
                 const time_point turn = closing_.receives() ? end_of_turn(limit) : limit;
@@ -306,9 +306,9 @@ private:
     // Both directions have something to do. A call on one of them may wait until this.
     [[nodiscard]] time_point end_of_turn(time_point limit) const {
         if constexpr (pollable_socket<socket_type>) {
-            return time_point::min();
+            return (time_point::min)();
         } else if constexpr (deadline_socket<socket_type>) {
-            return std::min(limit, saturating_sum(now(socket), turn_length));
+            return (std::min)(limit, saturating_sum(now(socket), turn_length));
         } else {
             return limit;
         }
@@ -330,7 +330,7 @@ private:
     template <class Receive>
     progress with_output(Receive receive) {
         const restore_deadlines restore(*this);
-        const time_point limit = std::min(read_deadline_, write_deadline_);
+        const time_point limit = (std::min)(read_deadline_, write_deadline_);
         while (!wire.pending().empty()) {
             const time_point turn = end_of_turn(limit);
             wire.set_deadlines(turn, turn);
@@ -355,13 +355,13 @@ private:
     bool await_answer(want what, std::error_code& ec) {
         wants_ = what;
         const std::shared_ptr<pending_answer> asked = tls.awaited();
-        const time_point limit = std::min(read_deadline_, write_deadline_);
+        const time_point limit = (std::min)(read_deadline_, write_deadline_);
         bool answered = asked == nullptr;
         ec = std::make_error_code(std::errc::operation_would_block);
         if (!answered && !never_blocks(socket)) {
             // What the socket's clock says is left is what there is on the real one.
             const time_point present = now(socket);
-            const auto left = std::max(limit, present) - present;
+            const auto left = (std::max)(limit, present) - present;
             answered = asked->wait_until(limit == never ? never : saturating_sum(std::chrono::steady_clock::now(), left));
             ec = std::make_error_code(std::errc::timed_out);
         }
@@ -429,7 +429,7 @@ private:
         if (wire.pending().empty()) return;
         failing_by_exception([&] {
             const restore_deadlines restore(*this);
-            wire.set_deadlines(time_point::min(), time_point::min());
+            wire.set_deadlines((time_point::min)(), (time_point::min)());
             wire.flush();
         });
     }
@@ -530,7 +530,7 @@ private:
     }
 
     bool sweep_step() {
-        wire.set_deadlines(time_point::min(), time_point::min());
+        wire.set_deadlines((time_point::min)(), (time_point::min)());
         closing_.swept(wire.may_wait() ? 0 : drop_input());
         return true;
     }
@@ -538,7 +538,7 @@ private:
     // Takes from the transport, not through TLS, what may be dropped.
     std::size_t drop_input() {
         std::array<std::byte, 4096> dropped;
-        const auto most = std::span(dropped).first(std::min(closing_.allowance(), dropped.size()));
+        const auto most = std::span(dropped).first((std::min)(closing_.allowance(), dropped.size()));
         wire.begin_call();
         if (most.empty()) return 0;
         const std::size_t here = wire.take_received(most);

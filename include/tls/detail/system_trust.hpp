@@ -105,7 +105,7 @@ inline constexpr const char* system_directory = "/etc/ssl/certs";
     if (!bundle.empty()) found = read_trust_file(bundle, why);
     for (std::string_view rest = directories; !rest.empty() && !why;) {
         const std::string_view directory = rest.substr(0, rest.find(':'));
-        rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
+        rest.remove_prefix((std::min)(rest.size(), directory.size() + 1));
         if (directory.empty()) continue;
         auto more = read_trust_directory(directory, why);
         found.insert(found.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));

@@ -90,7 +90,7 @@ public:
     }
     // The first n bytes of pending() went another way than through BoringSSL. A fatal alert may have emptied it since.
     void output_sent(std::size_t n) noexcept {
-        n = std::min(n, pending_.size());
+        n = (std::min)(n, pending_.size());
         sent_ += n;
         pending_.consume(n);
     }

@@ -138,8 +138,8 @@ template <class Show>
     int more_seconds = 0;
     if (!epoch || ::ASN1_TIME_diff(&whole_days, &more_seconds, epoch.get(), time) != 1) malformed_certificate("malformed date");
     const seconds since_epoch = std::chrono::days(whole_days) + seconds(more_seconds);
-    if (since_epoch > std::chrono::duration_cast<seconds>(point::max().time_since_epoch())) return point::max();
-    if (since_epoch < std::chrono::duration_cast<seconds>(point::min().time_since_epoch())) return point::min();
+    if (since_epoch > std::chrono::duration_cast<seconds>((point::max)().time_since_epoch())) return (point::max)();
+    if (since_epoch < std::chrono::duration_cast<seconds>((point::min)().time_since_epoch())) return (point::min)();
     return point(since_epoch);
 }
 
