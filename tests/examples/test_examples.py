@@ -392,6 +392,12 @@ def succeeded_with_log(done):
 
 
 @test
+def testing_guide():
+    output = succeeded(run("testing_guide"))
+    check(output.count("\n") == 16 and output.endswith("the document comes from another thread\n"), "not all of it was checked:", output)
+
+
+@test
 def identity_guide():
     output = succeeded(run("identity_guide"))
     for line in ["company: hello, somebody", "  Hostname mismatch, depth 0, CN=Demo Server, it names localhost 127.0.0.1 ::1",

@@ -101,7 +101,7 @@ class Checks:
 
     def check_installed(self):
         prefix = self.scratch / "prefix"
-        run([*self.setup, *self.options, f"--prefix={prefix}", "--libdir=lib", ROOT, self.scratch / "installed"])
+        run([*self.setup, *self.options, f"--prefix={prefix}", ROOT, self.scratch / "installed"])
         run(["meson", "install", "-C", self.scratch / "installed"])
         ours = {path.relative_to(ROOT / "include") for path in (ROOT / "include").rglob("*.hpp")}
         theirs = {path.relative_to(prefix / "include") for path in (prefix / "include").rglob("*.hpp")}
@@ -109,10 +109,10 @@ class Checks:
             raise Failed(f"other headers were installed than there are: {ours ^ theirs}")
         source = self.scratch / "program.cpp"
         source.write_text(PROGRAM, encoding="utf-8")
-        flags = self.flags("--cflags", prefix / "lib" / "pkgconfig"), self.flags("--libs", prefix / "lib" / "pkgconfig")
+        flags = self.flags("--cflags", prefix / "share" / "pkgconfig"), self.flags("--libs", prefix / "share" / "pkgconfig")
         run([*self.compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", *flags[0], source, "-o", self.scratch / "program",
              *flags[1]])
-        version = run(["pkg-config", "--modversion", "tls-stream"], env={"PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig")})
+        version = run(["pkg-config", "--modversion", "tls-stream"], env={"PKG_CONFIG_PATH": str(prefix / "share" / "pkgconfig")})
         if run([self.scratch / "program"]) != version:
             raise Failed(f"tls-stream.pc gives another version than <tls/version.hpp>: {version}")
 

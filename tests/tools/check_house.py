@@ -33,7 +33,7 @@ def headers(root):
 
 
 def sources(root):
-    for top in [root, *(root / name for name in ["include", "tests", "examples", "docs", ".ci"])]:
+    for top in [root, *(root / name for name in ["include", "tests", "examples", "docs", "packaging", "subprojects", "test_package", ".ci"])]:
         for path in sorted(top.iterdir() if top == root else top.rglob("*")):
             if path.is_file() and (path.suffix in SOURCES or path.name in NAMED_SOURCES):
                 yield path

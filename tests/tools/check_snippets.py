@@ -13,7 +13,13 @@ import sys
 import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMPILED = ["README.md", "docs/asio.md", "docs/quickstart.md", "docs/sessions.md", "docs/threads.md", "docs/verification.md"]
+COMPILED = ["README.md", "docs/asio.md", "docs/errors.md", "docs/faq.md", "docs/how-to/failed-handshake.md",
+            "docs/how-to/limits.md", "docs/how-to/own-authorities.md", "docs/how-to/own-socket.md", "docs/how-to/plain-text.md",
+            "docs/how-to/renewed-certificates.md", "docs/how-to/testing.md", "docs/how-to/two-libraries.md",
+            "docs/how-to/wireshark.md", "docs/index.md", "docs/moving-from-asio.md", "docs/moving-from-openssl.md",
+            "docs/quickstart.md", "docs/sessions.md", "docs/threads.md", "docs/tutorial/1-client.md",
+            "docs/tutorial/2-server.md", "docs/tutorial/3-closing.md", "docs/tutorial/4-deadlines.md",
+            "docs/tutorial/5-many-clients.md", "docs/tutorial/6-graceful-stop.md", "docs/verification.md"]
 BLOCK = re.compile(r"^(?:<!-- from (?P<file>\S+) -->\n\n?)?```cpp\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
