@@ -216,9 +216,10 @@ public:
     /// The same; throws tls::error.
     [[nodiscard]] std::vector<std::byte> export_keying_material(std::string_view label, std::optional<const_bytes> context,
                                                                 std::size_t length) const {
+        // By value: through a reference g++ 12 takes the context for uninitialized.
         return call_or_throw(
             "keying material", [] { return std::string(); },
-            [&](std::error_code& ec) { return export_keying_material(label, context, length, ec); });
+            [=, this](std::error_code& ec) { return export_keying_material(label, context, length, ec); });
     }
 
     /// What ties another protocol's authentication to this connection. tls_exporter (RFC 9266) is for TLS 1.3, and for TLS 1.2
