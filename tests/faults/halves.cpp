@@ -6,6 +6,10 @@
 
 #include <tls/split.hpp>
 
+#include <tls/context.hpp>
+#include <tls/trust.hpp>
+#include <tls/verification.hpp>
+
 #include <support/session.hpp>
 #include <support/stale_errors.hpp>
 #include <support/tcp_tools.hpp>
@@ -20,6 +24,7 @@
 #include <barrier>
 #include <chrono>
 #include <cstddef>
+#include <future>
 #include <memory>
 #include <optional>
 #include <span>
@@ -802,6 +807,38 @@ TEST_CASE("F74 halves: the handshake that both halves begin at once is one, and 
         for (auto& thread : threads) thread.join();
         CHECK(ec == std::array<std::error_code, 4>{});
         CHECK(got == std::array<std::string, 2>{"from the server", "from the client"});
+    }
+}
+
+// An answer wakes both at once. One sends the last flight and goes on to the peer's answer; the other one, who may be slow to come back,
+// must look again at what there is to wait for.
+TEST_CASE("F74 halves: who waits in the handshake for the other half, which completes it, does not wait for the peer then") {
+    constexpr auto version = tls::protocol_version::tls1_2;
+    for (int i = 0; i < 200; ++i) {
+        auto pair = tests::unix_pair();
+        std::thread server([&] {
+            tcp_stream stream(std::move(pair.b), tests::server_of(version));
+            std::error_code ec;
+            stream.write("pong", ec);
+            read_text(stream, ec);
+        });
+        std::promise<tls::verification> question;
+        const tls::client_context context({.trust = tls::trust_store::from_pem(tests::test_pki().authority.certificate_pem()),
+                                           .max_version = version,
+                                           .verify = [&](const tls::verification& one) { question.set_value(one); }});
+        auto [reader, writer] = tls::split(tcp_stream(std::move(pair.a), context, "localhost"));
+        std::string got;
+        std::array<std::error_code, 2> ec;
+        std::thread reading([&, &half = reader] { got = read_text(half, ec[0]); });
+        std::thread writing([&, &half = writer] {
+            half.expires_after(10s);
+            half.write("ping", ec[1]);
+            if (ec[1]) half.abort();
+        });
+        question.get_future().get().accept();
+        for (auto* thread : {&reading, &writing, &server}) thread->join();
+        REQUIRE(ec == std::array<std::error_code, 2>{});
+        REQUIRE(got == "pong");
     }
 }
 

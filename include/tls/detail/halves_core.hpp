@@ -293,7 +293,9 @@ private:
                 send_alert(held);
                 return false;
             }
+            const bool may_wait = has_output();
             if (!flushed(held, deadline, ec)) return !tls.transport_refuses() ? false : handshake_refused(held, ec);
+            if (may_wait) continue;  // the other half may have gone on meanwhile, and want something else
             if (step.wants == want::input && !await_input(held, deadline, ec)) return false;
             if (needs_answer(step.wants) && !await_answer(held, deadline, ec)) return false;
         }
