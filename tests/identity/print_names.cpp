@@ -14,7 +14,7 @@
 
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : text) {
@@ -55,7 +55,7 @@ std::string described(const identity::row& row) {
 int main() {
     using identity::dissent;
     const tests::issued authority = tests::make_authority("Name CA");
-    std::cout << R"({"authority": )" << quoted(authority.certificate_pem()) << R"(, "rows": [)";
+    std::cout << R"({"authority": )" << json_string(authority.certificate_pem()) << R"(, "rows": [)";
     bool first = true;
     for (const identity::row& row : identity::table()) {
         const tests::issued leaf = identity::issue(row.certificate, authority);
@@ -63,11 +63,11 @@ int main() {
         const auto answer_of = [&](dissent who) {
             return (row.others == who || row.others == dissent::both) != ours ? "true" : "false";
         };
-        std::cout << (first ? "\n" : ",\n") << R"({"name": )" << quoted(std::string(row.fault) + " " + described(row))
-                  << R"(, "host": )" << quoted(row.host) << R"(, "decided_by": )" << quoted(row.decided_by)
+        std::cout << (first ? "\n" : ",\n") << R"({"name": )" << json_string(std::string(row.fault) + " " + described(row))
+                  << R"(, "host": )" << json_string(row.host) << R"(, "decided_by": )" << json_string(row.decided_by)
                   << R"(, "accepted": )" << (ours ? "true" : "false") << R"(, "openssl": )" << answer_of(dissent::openssl)
-                  << R"(, "python": )" << answer_of(dissent::python) << R"(, "certificate": )" << quoted(leaf.certificate_pem())
-                  << R"(, "key": )" << quoted(leaf.key_pem()) << "}";
+                  << R"(, "python": )" << answer_of(dissent::python) << R"(, "certificate": )"
+                  << json_string(leaf.certificate_pem()) << R"(, "key": )" << json_string(leaf.key_pem()) << "}";
         first = false;
     }
     std::cout << "]}\n";
