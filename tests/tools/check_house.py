@@ -4,16 +4,15 @@
 """Holds the tree against the house rules that a script can see; CONTRIBUTING.md tells them to people."""
 
 import os
-import pathlib
 import re
 import shutil
 import statistics
 import subprocess
 import sys
 
+import tap
 from check_floors import FLOORS
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 NOT_IN_UMBRELLA = {"tls.hpp", "asio.hpp", "boost_asio.hpp", "testing.hpp"}
 LONGEST_HEADER = 600
 MEDIAN_HEADER = 150
@@ -129,18 +128,5 @@ def check_light_headers(root):
 CHECKS = [check_spdx, check_guards, check_sizes, check_umbrella, check_words, check_lists, check_light_headers]
 
 
-def main(root):
-    """Runs every check as one TAP test."""
-    bad = 0
-    print(f"1..{len(CHECKS)}")
-    for number, run in enumerate(CHECKS, 1):
-        complaints = list(run(root))
-        bad += bool(complaints)
-        print(f"{'not ok' if complaints else 'ok'} {number} - {run.__name__.replace('_', ' ')}")
-        for complaint in complaints:  # not as TAP's comments, which Meson hides
-            print(complaint, file=sys.stderr)
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT))
+    sys.exit(tap.run(CHECKS))

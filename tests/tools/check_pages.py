@@ -10,7 +10,8 @@ import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import tap
+
 # What is not in the repository, or not ours.
 SKIPPED = {"build", ".git", "subprojects"}
 # Pages that docs/site/hooks.py makes, or takes from the root.
@@ -87,18 +88,5 @@ def check_addresses(root):
 CHECKS = [check_navigation, check_links, check_addresses]
 
 
-def main(root):
-    """Runs every check as one TAP test."""
-    bad = 0
-    print(f"1..{len(CHECKS)}")
-    for number, run in enumerate(CHECKS, 1):
-        complaints = list(run(root))
-        bad += bool(complaints)
-        print(f"{'not ok' if complaints else 'ok'} {number} - {run.__name__.replace('_', ' ')}")
-        for complaint in complaints:  # not as TAP's comments, which Meson hides
-            print(complaint, file=sys.stderr)
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT))
+    sys.exit(tap.run(CHECKS))
